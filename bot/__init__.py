@@ -1,0 +1,1 @@
+"""Sebar: a newsroom's share bot."""

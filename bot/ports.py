@@ -1,0 +1,80 @@
+"""What the flows need of the world, as Protocols; the adapters are db, feeds, publisher, shorten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bot.types import Destination, Entry, FeedForPoll, FeedPage, Message, Receipt, Row
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """An open transaction; SQL is neutral, with :named parameters."""
+
+    def fetch(self, sql: str, **params: Any) -> list[Row]:
+        """Run a query (or a statement with RETURNING) and give its rows."""
+        ...
+
+    def execute(self, sql: str, **params: Any) -> int:
+        """Run a statement and give the number of rows that it changed."""
+        ...
+
+    def execute_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a statement once for each set of parameters."""
+        ...
+
+    def search(self, words: str, limit: int, offset: int) -> list[int]:
+        """Ids of the stories that hold every word, best first: the one query that differs by driver."""
+        ...
+
+
+class Database(Protocol):
+    """The narrow driver below the Store."""
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction off the event loop; commit, or roll back if it raises."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what runs and let go of the database."""
+        ...
+
+
+class FeedSource(Protocol):
+    """Where entries come from."""
+
+    async def fetch(self, feed: FeedForPoll) -> FeedPage:
+        """Fetch a feed conditionally and parse it. Raises SourceError."""
+        ...
+
+    async def read_article(self, url: str) -> Entry:
+        """Fetch one article page and read it. Raises SourceError."""
+        ...
+
+
+class Publisher(Protocol):
+    """A platform's API. Every method raises PublishError."""
+
+    async def send(self, destination: Destination, message: Message) -> Receipt:
+        """Publish a message."""
+        ...
+
+    async def edit(self, destination: Destination, message_id: int, message: Message) -> None:
+        """Replace a published message; nothing to change counts as done."""
+        ...
+
+    async def retract(self, destination: Destination, message_id: int) -> None:
+        """Delete a published message; already deleted counts as done."""
+        ...
+
+
+class Shortener(Protocol):
+    """Where short URLs come from."""
+
+    async def shorten(self, url: str) -> str:
+        """Give a short URL for `url`. Raises ShortenError."""
+        ...

@@ -1,0 +1,305 @@
+"""The nouns of Sebar: frozen values that cross module boundaries. No I/O here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Platform(StrEnum):
+    """A form that a share takes."""
+
+    TELEGRAM = "telegram"
+    WHATSAPP = "whatsapp"
+    LINE = "line"
+    PLAIN = "plain"
+
+
+class ChatType(StrEnum):
+    """Telegram's kinds of chat (Bot API, `Chat.type`)."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+    SUPERGROUP = "supergroup"
+    CHANNEL = "channel"
+
+
+class Action(StrEnum):
+    """What a delivery does to its destination."""
+
+    SEND = "send"
+    EDIT = "edit"
+    RETRACT = "retract"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands: pending → sending → sent | unknown | failed | cancelled."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class BroadcastState(StrEnum):
+    """Where a broadcast stands: draft → scheduled → open; cancelled before, retracted after."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    OPEN = "open"
+    CANCELLED = "cancelled"
+    RETRACTED = "retracted"
+
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a feed, or one article page, as its source states it.
+
+    Every text is plain: entities decoded, markup gone, white space folded. What the source does
+    not say is None (or empty), never invented. Times are aware UTC datetimes or carry the zone
+    that the source named.
+    """
+
+    title: str
+    url: str | None = None
+    guid: str | None = None
+    summary: str = ""
+    body: str = ""
+    author: str | None = None
+    editor: str | None = None
+    image_url: str | None = None
+    tags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForPoll:
+    """A feed under claim: what a conditional fetch of it needs."""
+
+    id: int
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    baseline_at: datetime | None = None
+    failures: int = 0
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """A fetched and parsed feed.
+
+    `entries` is None where the server or the body says that nothing changed. Validators are kept
+    verbatim (RFC 9110, section 8.8). `url` is the address after redirects.
+    """
+
+    url: str
+    entries: tuple[Entry, ...] | None
+    title: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    hub_url: str | None = None
+    self_url: str | None = None
+
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Our normalised record of an entry.
+
+    `url` is the canonical URL ("" where a previewed source names none), `code` a short public name
+    that never changes, `id` is 0 until the story is stored, `revision` counts from 1.
+    """
+
+    url: str
+    code: str
+    title: str
+    summary: str = ""
+    body: str = ""
+    author: str | None = None
+    editor: str | None = None
+    image_url: str | None = None
+    tags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+    guid: str | None = None
+    id: int = 0
+    feed_id: int = 0
+    revision: int = 1
+    seen_at: datetime | None = None
+    short_url: str | None = None
+
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One inline button: a text and exactly one of the three things it does.
+
+    Limits (Bot API, InlineKeyboardButton): callback_data 1-64 bytes, copy_text 1-256 characters.
+    """
+
+    text: str
+    url: str | None = None
+    copy_text: str | None = None
+    callback_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A rendered Telegram message with its buttons; frozen when approved or opened.
+
+    `html` is in Telegram's HTML mode, `text` what a reader sees of it (sent as it is where the
+    markup is refused), `preview_url` the page whose preview is shown, None for no preview.
+    """
+
+    html: str
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    preview_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLinks:
+    """Links that open a platform's composer, filled in with one story.
+
+    None where the platform takes nothing but a URL and the story has none.
+    """
+
+    facebook: str | None
+    x: str
+    whatsapp: str
+    telegram: str | None
+    line: str
+    line_desktop: str | None
+    threads: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShareTexts:
+    """A story's text for each platform; `telegram` is the message as the reader sees it."""
+
+    telegram: str
+    whatsapp: str
+    line: str
+    plain: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShareSheet:
+    """All forms of one story."""
+
+    story: Story
+    texts: ShareTexts
+    message: Message
+    links: ShareLinks
+    copy_url: str | None
+
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A Telegram chat that the bot knows. `telegram_id` is None until an @name is resolved."""
+
+    id: int
+    telegram_id: int | None
+    type: ChatType
+    username: str | None = None
+    title: str | None = None
+    language: str | None = None
+    closed_at: datetime | None = None
+    closed_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A chat's standing wish; no tags means every story. `thread_id` 0 is no topic."""
+
+    chat_id: int
+    thread_id: int = 0
+    tags: tuple[str, ...] = ()
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSetting:
+    """One chat of SEBAR_CHANNELS: `chat` is an @name or a numeric id."""
+
+    chat: str | int
+    thread_id: int = 0
+    tags: tuple[str, ...] = ()
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a delivery goes, as the Bot API takes it: a numeric id, or an @name not yet resolved."""
+
+    chat: int | str
+    thread_id: int = 0
+    silent: bool = False
+
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """The editorial act of sending one story. `message` is None until it is frozen."""
+
+    id: int
+    story_id: int
+    state: BroadcastState
+    due_at: datetime | None
+    message: Message | None
+    created_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One claimed row of the outbox; `attempt` is the fence that its outcome must match.
+
+    `message_id` is the message to edit or retract; None for a send.
+    """
+
+    id: int
+    broadcast_id: int
+    action: Action
+    chat_id: int
+    destination: Destination
+    message: Message
+    attempt: int
+    failures: int = 0
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of a publication: the chat's numeric id and the message's id in it."""
+
+    telegram_id: int
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastReport:
+    """How many deliveries of one broadcast stand in each state."""
+
+    broadcast_id: int
+    counts: dict[DeliveryState, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All deliveries of the broadcast."""
+        return sum(self.counts.values())
+
+
+Row = dict[str, Any]

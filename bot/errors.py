@@ -6,6 +6,7 @@ SebarError
 │   ├── FetchError         its server could not be reached, refused, or broke a limit
 │   └── ParseError         it answered with something that is no feed or article
 ├── TemplateError          a newsroom's template is faulty
+├── DatabaseError          the database could not be reached or refused a statement
 ├── NotFoundError          what was asked for is not in the database
 ├── ShortenError           no short link could be had
 └── PublishError           a platform did not take a message
@@ -64,6 +65,10 @@ class TemplateError(SebarError):
         self.file = file
         self.line = line
         self.reason = reason
+
+
+class DatabaseError(SebarError):
+    """The database could not be reached or refused a statement."""
 
 
 class NotFoundError(SebarError):

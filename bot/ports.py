@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bot.types import Destination, Entry, FeedForPoll, FeedPage, Message, Receipt, Row
 
@@ -27,8 +27,13 @@ class Transaction(Protocol):
         """Run a statement once for each set of parameters."""
         ...
 
-    def search(self, words: str, limit: int, offset: int) -> list[int]:
-        """Ids of the stories that hold every word, best first: the one query that differs by driver."""
+    def search(
+        self, terms: Sequence[str], *, every: bool, limit: int, offset: int = 0
+    ) -> list[int]:
+        """Ids of the stories that hold every term (or any), best first.
+
+        The one query that differs by driver. Terms are words or phrases, never query syntax.
+        """
         ...
 
 

@@ -57,7 +57,6 @@ class BroadcastState(StrEnum):
     RETRACTED = "retracted"
 
 
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of a feed, or one article page, as its source states it.
@@ -112,7 +111,6 @@ class FeedPage:
     self_url: str | None = None
 
 
-
 @dataclass(frozen=True, slots=True)
 class Story:
     """Our normalised record of an entry.
@@ -138,7 +136,6 @@ class Story:
     revision: int = 1
     seen_at: datetime | None = None
     short_url: str | None = None
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +203,6 @@ class ShareSheet:
     copy_url: str | None
 
 
-
 @dataclass(frozen=True, slots=True)
 class Chat:
     """A Telegram chat that the bot knows. `telegram_id` is None until an @name is resolved."""
@@ -243,12 +239,11 @@ class ChannelSetting:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a delivery goes, as the Bot API takes it: a numeric id, or an @name not yet resolved."""
+    """Where a delivery goes: a numeric chat id, or an @name whose id is not known yet."""
 
     chat: int | str
     thread_id: int = 0
     silent: bool = False
-
 
 
 @dataclass(frozen=True, slots=True)

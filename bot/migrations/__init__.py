@@ -1,0 +1,1 @@
+"""Numbered steps of the schema, as neutral SQL that both drivers run unchanged."""

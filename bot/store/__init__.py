@@ -1,0 +1,34 @@
+"""Every query, as verbs of the domain: one verb, one transaction, no network inside.
+
+Verbs: `get_` raises, `find_` may give None, `list_`, `claim_` takes under a lease, `record_` and
+`mark_` write. Every verb raises DatabaseError where the database cannot serve.
+"""
+
+from __future__ import annotations
+
+from bot.store.audience import AudienceVerbs
+from bot.store.inbox import InboxVerbs
+from bot.store.newsroom import (
+    FeedHealth,
+    KnownStory,
+    NewsroomVerbs,
+    PollPlan,
+    Recorded,
+    Sighting,
+)
+from bot.store.outbox import OutboxHealth, OutboxVerbs, StoryBroadcast
+
+__all__ = [
+    "FeedHealth",
+    "KnownStory",
+    "OutboxHealth",
+    "PollPlan",
+    "Recorded",
+    "Sighting",
+    "Store",
+    "StoryBroadcast",
+]
+
+
+class Store(NewsroomVerbs, AudienceVerbs, OutboxVerbs, InboxVerbs):
+    """The one door to the database."""

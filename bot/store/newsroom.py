@@ -1,0 +1,406 @@
+"""Feeds and stories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.errors import NotFoundError
+from bot.store.rows import (
+    STORY_COLUMNS,
+    dump_tags,
+    ms,
+    tag_key,
+    to_feed,
+    to_moment,
+    to_ms,
+    to_story,
+)
+from bot.store.transactional import Verbs, transactional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from bot.ports import Transaction
+    from bot.types import FeedForPoll, FeedPage, Row, Story
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStory:
+    """What sifting needs to know of a stored story."""
+
+    id: int
+    feed_id: int
+    guid: str | None
+    key: str | None
+    digest: str
+    revision: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A story as a poll saw it: the content, its comparison key and its digest."""
+
+    story: Story
+    key: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a poll changed: ids of new stories and of the revised ones."""
+
+    new: tuple[int, ...] = ()
+    revised: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """How a feed does: for readiness, metrics and checks."""
+
+    url: str
+    polled_at: datetime | None
+    failures: int
+    error: str | None
+
+
+class NewsroomVerbs(Verbs):
+    """Queries and single-step writes over feeds and stories."""
+
+    @transactional
+    def record_feeds(self, tx: Transaction, urls: Sequence[str], now: datetime) -> None:
+        """Make the live feeds exactly these; a feed that comes back keeps its stories."""
+        tx.execute("UPDATE feeds SET retired_at = :now WHERE retired_at IS NULL", now=ms(now))
+        for url in urls:
+            tx.execute(
+                "INSERT INTO feeds (url, due_at) VALUES (:url, :now)"
+                " ON CONFLICT (url) DO UPDATE SET retired_at = NULL",
+                url=url,
+                now=ms(now),
+            )
+
+    @transactional
+    def claim_feeds(
+        self, tx: Transaction, now: datetime, lease_until: datetime, limit: int
+    ) -> list[FeedForPoll]:
+        """Take feeds that are due, the longest due first, until `lease_until`."""
+        rows = tx.fetch(
+            "UPDATE feeds SET lease_until = :lease_until, attempt = attempt + 1 WHERE id IN ("
+            " SELECT id FROM feeds WHERE retired_at IS NULL AND due_at <= :now"
+            " AND (lease_until IS NULL OR lease_until <= :now)"
+            " ORDER BY due_at LIMIT :limit {skip_locked}) RETURNING *",
+            now=ms(now),
+            lease_until=ms(lease_until),
+            limit=limit,
+        )
+        return [to_feed(row) for row in rows]
+
+    @transactional
+    def list_known(
+        self, tx: Transaction, feed_id: int, sightings: Sequence[Sighting]
+    ) -> list[KnownStory]:
+        """Stories already stored under a guid of this feed or under one of the keys."""
+        rows: dict[int, Row] = {}
+        for sighting in sightings:
+            found = tx.fetch(
+                "SELECT id, feed_id, guid, story_key, digest, revision, withdrawn_at FROM stories"
+                " WHERE story_key = :key OR (feed_id = :feed_id AND guid = :guid)",
+                key=sighting.key,
+                feed_id=feed_id,
+                guid=sighting.story.guid,
+            )
+            rows.update((row["id"], row) for row in found)
+        return [
+            KnownStory(
+                id=row["id"],
+                feed_id=row["feed_id"],
+                guid=row["guid"],
+                key=row["story_key"],
+                digest=row["digest"],
+                revision=row["revision"],
+                withdrawn=row["withdrawn_at"] is not None,
+            )
+            for row in rows.values()
+        ]
+
+    @transactional
+    def record_poll(
+        self,
+        tx: Transaction,
+        feed: FeedForPoll,
+        page: FeedPage,
+        new: Sequence[Sighting],
+        revised: Sequence[tuple[KnownStory, Sighting]],
+        plan: PollPlan,
+    ) -> Recorded:
+        """Write a poll's outcome whole: stories, revisions, broadcasts and the feed's state.
+
+        Nothing is written, and nothing returned, where the claim has passed to someone else.
+        """
+        if not _release_feed(tx, feed, page, plan):
+            return Recorded()
+        new_ids = [
+            story_id
+            for sighting in new
+            if (story_id := insert_story(tx, feed.id, sighting, plan.now)) is not None
+        ]
+        if plan.broadcast_state is not None:
+            for story_id in new_ids:
+                _queue_broadcast(tx, story_id, plan)
+        revised_ids = [
+            known.id for known, sighting in revised if _revise_story(tx, known, sighting, plan.now)
+        ]
+        return Recorded(tuple(new_ids), tuple(revised_ids))
+
+    @transactional
+    def record_poll_failure(
+        self, tx: Transaction, feed: FeedForPoll, reason: str, due_at: datetime, now: datetime
+    ) -> None:
+        """Note why a poll failed and when to try again."""
+        tx.execute(
+            "UPDATE feeds SET lease_until = NULL, due_at = :due_at, polled_at = :now,"
+            " failures = failures + 1, error = :error WHERE id = :id AND attempt = :attempt",
+            due_at=ms(due_at),
+            now=ms(now),
+            error=reason,
+            id=feed.id,
+            attempt=feed.attempt,
+        )
+
+    @transactional
+    def list_feed_health(self, tx: Transaction) -> list[FeedHealth]:
+        """Health of every live feed."""
+        rows = tx.fetch("SELECT * FROM feeds WHERE retired_at IS NULL ORDER BY id")
+        return [
+            FeedHealth(row["url"], to_moment(row["polled_at"]), row["failures"], row["error"])
+            for row in rows
+        ]
+
+    @transactional
+    def record_story(
+        self, tx: Transaction, sighting: Sighting, feed_url: str, now: datetime
+    ) -> Story:
+        """Store a story that no feed has shown yet; gives the stored one where it is known."""
+        tx.execute(
+            "INSERT INTO feeds (url, due_at, retired_at) VALUES (:url, :now, :now)"
+            " ON CONFLICT (url) DO NOTHING",
+            url=feed_url,
+            now=ms(now),
+        )
+        feed_id = tx.fetch("SELECT id FROM feeds WHERE url = :url", url=feed_url)[0]["id"]
+        insert_story(tx, feed_id, sighting, now)
+        rows = _select_stories(tx, "s.story_key = :key", key=sighting.key)
+        if not rows:
+            raise NotFoundError(f"no story under {sighting.key}")
+        return to_story(rows[0])
+
+    @transactional
+    def find_story(self, tx: Transaction, story_id: int) -> Story | None:
+        """A story by its id."""
+        return _first(_select_stories(tx, "s.id = :id", id=story_id))
+
+    @transactional
+    def find_story_by_code(self, tx: Transaction, code: str) -> Story | None:
+        """A story by its public code."""
+        return _first(_select_stories(tx, "s.code = :code", code=code))
+
+    @transactional
+    def find_story_by_key(self, tx: Transaction, key: str) -> Story | None:
+        """A story by the comparison key of its URL."""
+        return _first(_select_stories(tx, "s.story_key = :key", key=key))
+
+    @transactional
+    def find_story_by_message(
+        self, tx: Transaction, telegram_id: int, message_id: int
+    ) -> Story | None:
+        """The story that a delivered message carries."""
+        rows = tx.fetch(
+            f"SELECT {STORY_COLUMNS} FROM deliveries d"
+            " JOIN chats c ON c.id = d.chat_id JOIN broadcasts b ON b.id = d.broadcast_id"
+            " JOIN stories s ON s.id = b.story_id WHERE c.telegram_id = :telegram_id"
+            " AND d.message_id = :message_id AND d.action = 'send'",
+            telegram_id=telegram_id,
+            message_id=message_id,
+        )
+        return _first(rows)
+
+    @transactional
+    def list_latest(
+        self, tx: Transaction, limit: int, offset: int = 0, tag: str | None = None
+    ) -> list[Story]:
+        """Newest stories first, of one tag where given; withdrawn ones are left out."""
+        where = "s.withdrawn_at IS NULL"
+        if tag is not None:
+            where += (
+                " AND EXISTS (SELECT 1 FROM story_tags t WHERE t.story_id = s.id AND t.tag = :tag)"
+            )
+        rows = _select_stories(
+            tx,
+            where + " ORDER BY s.shown_at DESC, s.id DESC LIMIT :limit OFFSET :offset",
+            limit=limit,
+            offset=offset,
+            tag=tag_key(tag or ""),
+        )
+        return [to_story(row) for row in rows]
+
+    @transactional
+    def list_matching(
+        self,
+        tx: Transaction,
+        terms: Sequence[str],
+        *,
+        every: bool,
+        limit: int,
+        offset: int = 0,
+    ) -> list[Story]:
+        """Stories that hold every term (or any), best first; withdrawn ones are left out."""
+        ids = tx.search(terms, every=every, limit=limit, offset=offset)
+        stories = [_first(_select_stories(tx, "s.id = :id", id=story_id)) for story_id in ids]
+        return [story for story in stories if story is not None]
+
+    @transactional
+    def list_tags(self, tx: Transaction, limit: int) -> list[str]:
+        """Tags that the newest stories use, the most used first, as comparison keys."""
+        rows = tx.fetch(
+            "SELECT tag FROM story_tags WHERE story_id IN"
+            " (SELECT id FROM stories ORDER BY shown_at DESC, id DESC LIMIT 200)"
+            " GROUP BY tag ORDER BY COUNT(*) DESC, tag LIMIT :limit",
+            limit=limit,
+        )
+        return [row["tag"] for row in rows]
+
+    @transactional
+    def record_short_url(self, tx: Transaction, story_id: int, short_url: str) -> None:
+        """Keep a story's short URL."""
+        tx.execute(
+            "UPDATE stories SET short_url = :short_url WHERE id = :id",
+            short_url=short_url,
+            id=story_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PollPlan:
+    """What a poll leads to: `broadcast_state` is None for a baseline (recorded, not sent)."""
+
+    now: datetime
+    due_at: datetime
+    broadcast_state: str | None
+    broadcast_due_at: datetime | None = None
+
+
+def insert_story(tx: Transaction, feed_id: int, sighting: Sighting, now: datetime) -> int | None:
+    """Store a story; None where another one already holds its identity."""
+    story = sighting.story
+    rows = tx.fetch(
+        "INSERT INTO stories (feed_id, guid, story_key, code, url, title, summary, body, author,"
+        " editor, image_url, tags, published_at, updated_at, seen_at, shown_at, digest)"
+        " VALUES (:feed_id, :guid, :key, :code, :url, :title, :summary, :body, :author, :editor,"
+        " :image_url, :tags, :published_at, :updated_at, :seen_at, :shown_at, :digest)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        feed_id=feed_id,
+        guid=story.guid,
+        seen_at=ms(now),
+        shown_at=ms(min(story.published_at or now, now)),
+        code=story.code,
+        **_content(sighting),
+    )
+    if not rows:
+        return None
+    story_id: int = rows[0]["id"]
+    _tag_story(tx, story_id, story.tags)
+    return story_id
+
+
+def _content(sighting: Sighting) -> dict[str, Any]:
+    story = sighting.story
+    return {
+        "key": sighting.key,
+        "url": story.url,
+        "title": story.title,
+        "summary": story.summary,
+        "body": story.body,
+        "author": story.author,
+        "editor": story.editor,
+        "image_url": story.image_url,
+        "tags": dump_tags(story.tags),
+        "published_at": to_ms(story.published_at),
+        "updated_at": to_ms(story.updated_at),
+        "digest": sighting.digest,
+    }
+
+
+def _tag_story(tx: Transaction, story_id: int, tags: Sequence[str]) -> None:
+    tx.execute("DELETE FROM story_tags WHERE story_id = :id", id=story_id)
+    keys = dict.fromkeys(key for tag in tags if (key := tag_key(tag)))
+    tx.execute_many(
+        "INSERT INTO story_tags (tag, story_id) VALUES (:tag, :story_id)",
+        [{"tag": key, "story_id": story_id} for key in keys],
+    )
+
+
+def _revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: datetime) -> bool:
+    taken = tx.fetch(
+        "SELECT id FROM stories WHERE story_key = :key AND id <> :id", key=sighting.key, id=known.id
+    )
+    values = _content(sighting)
+    if taken:
+        values["key"] = known.key
+    changed = tx.execute(
+        "UPDATE stories SET story_key = :key, url = :url, title = :title, summary = :summary,"
+        " body = :body, author = :author, editor = :editor, image_url = :image_url, tags = :tags,"
+        " published_at = :published_at, updated_at = :updated_at, digest = :digest,"
+        " shown_at = CASE WHEN :shown_at < seen_at THEN :shown_at ELSE seen_at END,"
+        " revision = revision + 1 WHERE id = :id AND revision = :revision",
+        id=known.id,
+        revision=known.revision,
+        shown_at=ms(min(sighting.story.published_at or now, now)),
+        **values,
+    )
+    if changed:
+        _tag_story(tx, known.id, sighting.story.tags)
+        tx.execute(
+            "UPDATE broadcasts SET stale_at = :now WHERE story_id = :id AND state = 'open'",
+            now=ms(now),
+            id=known.id,
+        )
+    return bool(changed)
+
+
+def _release_feed(tx: Transaction, feed: FeedForPoll, page: FeedPage, plan: PollPlan) -> bool:
+    changed = tx.execute(
+        "UPDATE feeds SET title = COALESCE(:title, title), etag = :etag,"
+        " last_modified = :last_modified, body_hash = :body_hash, lease_until = NULL,"
+        " due_at = :due_at, baseline_at = COALESCE(baseline_at, :now), polled_at = :now,"
+        " failures = 0, error = NULL WHERE id = :id AND attempt = :attempt",
+        title=page.title,
+        etag=page.etag,
+        last_modified=page.last_modified,
+        body_hash=page.body_hash,
+        due_at=ms(plan.due_at),
+        now=ms(plan.now),
+        id=feed.id,
+        attempt=feed.attempt,
+    )
+    return changed == 1
+
+
+def _queue_broadcast(tx: Transaction, story_id: int, plan: PollPlan) -> None:
+    tx.execute(
+        "INSERT INTO broadcasts (story_id, state, due_at, created_at)"
+        " VALUES (:story_id, :state, :due_at, :now)",
+        story_id=story_id,
+        state=plan.broadcast_state,
+        due_at=to_ms(plan.broadcast_due_at),
+        now=ms(plan.now),
+    )
+
+
+def _select_stories(tx: Transaction, where: str, **params: Any) -> list[Row]:
+    return tx.fetch(f"SELECT {STORY_COLUMNS} FROM stories s WHERE {where}", **params)
+
+
+def _first(rows: list[Row]) -> Story | None:
+    return to_story(rows[0]) if rows else None

@@ -139,6 +139,28 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownStory:
+    """What sifting needs to know of a stored story."""
+
+    id: int
+    feed_id: int
+    guid: str | None
+    key: str | None
+    digest: str
+    revision: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A story as a poll saw it: the content, its comparison key and its digest."""
+
+    story: Story
+    key: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """One inline button: a text and exactly one of the three things it does.
 

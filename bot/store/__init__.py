@@ -10,21 +10,17 @@ from bot.store.audience import AudienceVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import (
     FeedHealth,
-    KnownStory,
     NewsroomVerbs,
     PollPlan,
     Recorded,
-    Sighting,
 )
 from bot.store.outbox import OutboxHealth, OutboxVerbs, StoryBroadcast
 
 __all__ = [
     "FeedHealth",
-    "KnownStory",
     "OutboxHealth",
     "PollPlan",
     "Recorded",
-    "Sighting",
     "Store",
     "StoryBroadcast",
 ]

@@ -17,35 +17,14 @@ from bot.store.rows import (
     to_story,
 )
 from bot.store.transactional import Verbs, transactional
+from bot.types import KnownStory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from bot.ports import Transaction
-    from bot.types import FeedForPoll, FeedPage, Row, Story
-
-
-@dataclass(frozen=True, slots=True)
-class KnownStory:
-    """What sifting needs to know of a stored story."""
-
-    id: int
-    feed_id: int
-    guid: str | None
-    key: str | None
-    digest: str
-    revision: int
-    withdrawn: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A story as a poll saw it: the content, its comparison key and its digest."""
-
-    story: Story
-    key: str | None
-    digest: str
+    from bot.types import FeedForPoll, FeedPage, Row, Sighting, Story
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""Flow 2, editorial: preview, approve, cancel, open, revise.
+
+An editor sees what the same render code makes for everybody; approval freezes it, and what was
+approved is what goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bot.errors import PublishError, ShortenError
+from bot.identity import sight_entry
+from bot.links import canonical, story_key
+from bot.types import Button, Destination
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from bot.ports import FeedSource, Publisher, Shortener
+    from bot.render import Renderer
+    from bot.store import Store, StoryBroadcast
+    from bot.types import Broadcast, Message, Story
+
+AT_ONCE = 20
+SHORTEN_WAIT_S = 2.0
+# The feed that holds stories which an editor named before any feed showed them.
+EDITORS_FEED = "editors:"
+
+_log = logging.getLogger(__name__)
+
+
+class Broadcasts:
+    """The editorial acts, and the steps by which they reach the outbox."""
+
+    def __init__(
+        self,
+        store: Store,
+        source: FeedSource,
+        renderer: Renderer,
+        publisher: Publisher,
+        shortener: Shortener | None = None,
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._renderer = renderer
+        self._publisher = publisher
+        self._shortener = shortener
+
+    async def find_or_read(self, url: str, now: datetime) -> Story:
+        """Give the story at an address, read from its page where no feed has shown it.
+
+        Raises SourceError where the page cannot be read as an article.
+        """
+        known = await self._store.find_story_by_key(story_key(canonical(url)))
+        if known is not None:
+            return known
+        entry = await self._source.read_article(url)
+        sighting = sight_entry(replace(entry, url=entry.url or url))
+        return await self._store.record_story(sighting, EDITORS_FEED, now)
+
+    async def draft(self, story: Story, editor: int, now: datetime) -> Broadcast:
+        """Prepare a broadcast of a story; its message is frozen as the editor will see it."""
+        story = await self._with_short_url(story)
+        message = self._renderer.share_sheet(story).message
+        return await self._store.record_draft(story.id, message, editor, now)
+
+    async def approve(self, broadcast_id: int, now: datetime) -> bool:
+        """Let a draft go out now; False where somebody has decided before."""
+        return await self._store.schedule_broadcast(broadcast_id, now)
+
+    async def cancel(self, broadcast_id: int) -> bool:
+        """Call a broadcast off; False where it has gone out or was decided before."""
+        return await self._store.cancel_broadcast(broadcast_id)
+
+    async def open_due(self, now: datetime) -> bool:
+        """Fan out the broadcasts whose time has come; False where there was none."""
+        due = await self._store.list_due_broadcasts(now, AT_ONCE)
+        messages = await asyncio.gather(*(self._message(item) for item in due))
+        for item, message in zip(due, messages, strict=True):
+            number = await self._store.fan_out(item.broadcast.id, message, now)
+            if number is not None:
+                fields = {"broadcast": item.broadcast.id, "deliveries": number}
+                _log.info("broadcast opened", extra=fields)
+        return bool(due)
+
+    async def revise_stale(self, now: datetime) -> bool:
+        """Queue edits for open broadcasts whose story has changed; False where there was none."""
+        stale = await self._store.list_stale(AT_ONCE)
+        for item in stale:
+            message = self._renderer.share_sheet(item.story).message
+            number = await self._store.record_revision(item, message, now)
+            fields = {"broadcast": item.broadcast.id, "edits": number}
+            _log.info("broadcast revised", extra=fields)
+        return bool(stale)
+
+    async def offer_drafts(self, editors: Sequence[int], now: datetime) -> bool:
+        """Show the editors the drafts that wait for them; False where there was none.
+
+        Each editor gets the exact message with the two decisions below it.
+        """
+        if not editors:
+            return False
+        drafts = await self._store.claim_unoffered(now, AT_ONCE)
+        for item in drafts:
+            message = await self._message(item)
+            await self._store.freeze_message(item.broadcast.id, message)
+            audience = await self._store.count_audience(item.story.id)
+            offer = self.with_decisions(message, item.broadcast.id, audience)
+            for editor in editors:
+                await self._offer(editor, offer)
+        return bool(drafts)
+
+    def with_decisions(self, message: Message, broadcast_id: int, audience: int) -> Message:
+        """The exact message with the editor's decisions as a last row of buttons."""
+        words = self._renderer.words()
+        decisions = (
+            Button(f"{words['send']} ({audience})", callback_data=f"send:{broadcast_id}"),
+            Button(words["skip"], callback_data=f"skip:{broadcast_id}"),
+        )
+        return replace(message, buttons=(*message.buttons, decisions))
+
+    async def _message(self, item: StoryBroadcast) -> Message:
+        if item.broadcast.message is not None:
+            return item.broadcast.message
+        return self._renderer.share_sheet(await self._with_short_url(item.story)).message
+
+    async def _with_short_url(self, story: Story) -> Story:
+        """The story with its short URL where one can be had in time."""
+        if self._shortener is None or story.short_url or not story.url:
+            return story
+        try:
+            short_url = await asyncio.wait_for(self._shortener.shorten(story.url), SHORTEN_WAIT_S)
+        except (ShortenError, TimeoutError) as error:
+            _log.warning("no short link", extra={"story": story.id, "reason": str(error)})
+            return story
+        await self._store.record_short_url(story.id, short_url)
+        return replace(story, short_url=short_url)
+
+    async def _offer(self, editor: int, offer: Message) -> None:
+        try:
+            await self._publisher.send(Destination(editor), offer)
+        except PublishError as error:
+            _log.warning("editor not reached", extra={"editor": editor, "reason": str(error)})

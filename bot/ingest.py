@@ -1,0 +1,121 @@
+"""Flow 1: a due feed becomes stories and their broadcasts.
+
+`sift` decides, `poll_due` moves data. Stories, their broadcasts and the feed's caching state are
+written by one store verb, so a crash costs at most one repeated poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bot.errors import FetchError, SourceError
+from bot.identity import sight
+from bot.store import PollPlan
+from bot.types import BroadcastState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from bot.ports import FeedSource
+    from bot.store import Recorded, Store
+    from bot.types import FeedForPoll, FeedPage, KnownStory, Sighting
+
+LEASE = timedelta(seconds=90)
+POLLS_AT_ONCE = 8
+LONGEST_BACK_OFF = timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """What a poll brought: `new` in the order in which they go out, oldest first."""
+
+    new: tuple[Sighting, ...] = ()
+    revised: tuple[tuple[KnownStory, Sighting], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPolicy:
+    """What the operator decides about new stories."""
+
+    poll_interval: timedelta
+    hold: timedelta
+    needs_approval: bool
+
+
+class Ingest:
+    """Polls due feeds and records what they bring."""
+
+    def __init__(self, store: Store, source: FeedSource, policy: IngestPolicy) -> None:
+        self._store = store
+        self._source = source
+        self._policy = policy
+
+    async def poll_due(self, now: datetime) -> bool:
+        """Poll the feeds that are due, some at once; False where none was."""
+        feeds = await self._store.claim_feeds(now, now + LEASE, POLLS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            for feed in feeds:
+                tasks.create_task(self._poll(feed, now))
+        return bool(feeds)
+
+    async def _poll(self, feed: FeedForPoll, now: datetime) -> None:
+        try:
+            page = await self._source.fetch(feed)
+        except SourceError as error:
+            due_at = now + back_off(self._policy.poll_interval, feed.failures + 1, error)
+            _log.warning("feed failed", extra={"feed": feed.id, "reason": str(error)})
+            await self._store.record_poll_failure(feed, str(error), due_at, now)
+            return
+        recorded = await self._record(feed, page, now)
+        if recorded.new or recorded.revised:
+            counts = {"new": len(recorded.new), "revised": len(recorded.revised)}
+            _log.info("feed polled", extra={"feed": feed.id, **counts})
+
+    async def _record(self, feed: FeedForPoll, page: FeedPage, now: datetime) -> Recorded:
+        sightings = sight(page.entries or ())
+        known = await self._store.list_known(feed.id, sightings) if sightings else []
+        sifted = sift(feed, sightings, known)
+        plan = self._plan(feed, now)
+        return await self._store.record_poll(feed, page, sifted.new, sifted.revised, plan)
+
+    def _plan(self, feed: FeedForPoll, now: datetime) -> PollPlan:
+        due_at = now + self._policy.poll_interval
+        if feed.baseline_at is None:
+            return PollPlan(now, due_at, broadcast_state=None)
+        if self._policy.needs_approval:
+            return PollPlan(now, due_at, BroadcastState.DRAFT)
+        return PollPlan(now, due_at, BroadcastState.SCHEDULED, now + self._policy.hold)
+
+
+def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[KnownStory]) -> Sifted:
+    """Say which sightings are new and which revise a known story.
+
+    A story is known by its guid within this feed first, then by the key of its link, never by its
+    title. Only the feed that brought a story revises it.
+    """
+    known = list(known)
+    by_guid = {item.guid: item for item in known if item.guid and item.feed_id == feed.id}
+    by_key = {item.key: item for item in known if item.key}
+    new: list[Sighting] = []
+    revised: dict[int, tuple[KnownStory, Sighting]] = {}
+    for sighting in sightings:
+        found = by_guid.get(sighting.story.guid) or by_key.get(sighting.key)
+        if found is None:
+            new.append(sighting)
+        elif found.feed_id == feed.id and found.digest != sighting.digest and not found.withdrawn:
+            revised.setdefault(found.id, (found, sighting))
+    return Sifted(tuple(reversed(new)), tuple(revised.values()))
+
+
+def back_off(interval: timedelta, failures: int, error: SourceError) -> timedelta:
+    """How long to leave a failing feed alone: doubling up to an hour, or as its server asked."""
+    asked_s = error.retry_after_s if isinstance(error, FetchError) else None
+    doubled = min(interval * 2 ** min(failures - 1, 10), max(interval, LONGEST_BACK_OFF))
+    return doubled if asked_s is None else max(doubled, timedelta(seconds=asked_s))

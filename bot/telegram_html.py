@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.errors import SebarError
+from bot.text import utf16_length
+
+__all__ = ["Entity", "MarkupError", "Parsed", "check_link", "escape", "parse", "utf16_length"]
 
 MAX_SOURCE_CHARS: Final = 65_536
 MAX_USER_ID: Final = 2**40 - 1
@@ -98,11 +101,6 @@ class Parsed:
 
     text: str
     entities: tuple[Entity, ...] = ()
-
-
-def utf16_length(text: str) -> int:
-    """Length in UTF-16 code units, the unit of Telegram's offsets and of LINE's limits."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def parse(html: str) -> Parsed:

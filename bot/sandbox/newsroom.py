@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.sandbox.newsroom_feeds import FeedView, write_atom, write_json_feed, write_rss
 from bot.sandbox.newsroom_pages import ASSET_TYPES, PAGE_STORIES, Pages, load_theme, story_url
@@ -24,6 +25,7 @@ from bot.sandbox.newsroom_stories import (
     NothingToChangeError,
     Submission,
     load_newsroom,
+    one_line,
 )
 
 if TYPE_CHECKING:
@@ -262,7 +264,7 @@ def _validators(changed_at: datetime) -> dict[str, str]:
 
 
 def _is_current(request: web.Request, changed_at: datetime, etag: str) -> bool:
-    """Tell whether the client's copy is current: as in WordPress, all validators sent must match."""
+    """Tell whether the client's copy is current: as in WordPress, all validators must match."""
     answers = []
     if client_etag := request.headers.get("If-None-Match"):
         answers.append(client_etag == etag)
@@ -277,7 +279,7 @@ async def _read_fields(request: web.Request) -> dict[str, Any]:
     if request.content_type in FORM_TYPES:
         try:
             form = await request.post()
-        except ValueError as fault:
+        except (ValueError, LookupError, HttpProcessingError) as fault:
             raise SubmissionError("Isi permintaan bukan formulir yang sah.") from fault
         fields: dict[str, Any] = {name: form[name] for name in form}
         return fields | ({"tags": form.getall("tags")} if "tags" in form else {})
@@ -295,7 +297,7 @@ async def _read_fields(request: web.Request) -> dict[str, Any]:
 
 def _read_submission(fields: dict[str, Any]) -> Submission:
     title = _read_text(fields, "title")
-    if not title.strip():
+    if not one_line(title):
         raise SubmissionError("Berita perlu judul (title).")
     return Submission(
         title=title,

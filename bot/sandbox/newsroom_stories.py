@@ -161,7 +161,7 @@ class Newsroom:
         root = article.title.removesuffix(f" (Ralat {article.corrections})")
         changed = replace(
             article,
-            title=_line(title) or article.corrected_title or f"{root} (Ralat {count})",
+            title=one_line(title) or article.corrected_title or f"{root} (Ralat {count})",
             corrected_title="",
             corrections=count,
             modified_at=_whole(now),
@@ -222,7 +222,7 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:SLUG_CHARS].strip("-")
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Fold `text` to one line that XML can carry."""
     return " ".join(NOT_XML.sub("", text).split())
 
@@ -268,13 +268,13 @@ def _sequel(article: Article, number: int) -> Article:
 
 
 def _drafted(submission: Submission) -> Article:
-    title = _line(submission.title)
-    paragraphs = (_line(part) for part in re.split(r"\n\s*\n", submission.body))
-    tags = (_line(tag) for tag in submission.tags)
+    title = one_line(submission.title)
+    paragraphs = (one_line(part) for part in re.split(r"\n\s*\n", submission.body))
+    tags = (one_line(tag) for tag in submission.tags)
     return Article(
         title=title,
         slug=slugify(title),
-        summary=_line(submission.summary),
+        summary=one_line(submission.summary),
         paragraphs=tuple(part for part in paragraphs if part),
         tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
         caption=title,

@@ -366,7 +366,7 @@ async def test_publish_takes_a_story_of_the_senders_own(client: TestClient, kind
         "title": "Pasar & Jalan  “Baru” ]]> Dibuka",
         "summary": "Ringkasan ]]> pendek.",
         "body": "Alinea <satu>\nlanjut.\n\nAlinea dua.",
-        "tags": "Pasar, Jalan" if kind == "data" else ["Pasar", "Jalan"],
+        "tags": "Pasar, Jalan ]]> Raya" if kind == "data" else ["Pasar", "Jalan ]]> Raya"],
     }
     answer = await order(client, "publish", **{kind: story})
     assert answer["url"] == f"{BASE}/pasar-jalan-baru-dibuka/"
@@ -377,7 +377,8 @@ async def test_publish_takes_a_story_of_the_senders_own(client: TestClient, kind
     assert "<p>Alinea &lt;satu&gt; lanjut.</p>\n<p>Alinea dua.</p>" in item.findtext(
         "{http://purl.org/rss/1.0/modules/content/}encoded"
     )
-    assert [node.text for node in item.findall("category")] == ["Tangerang", "Pasar", "Jalan"]
+    tags = [node.text for node in item.findall("category")]
+    assert tags == ["Tangerang", "Pasar", "Jalan ]]> Raya"]
 
 
 async def test_two_stories_of_one_title_have_pages_of_their_own(client: TestClient) -> None:

@@ -208,6 +208,8 @@ class Newsroom:
 def load_newsroom(folder: Path, now: datetime) -> Newsroom:
     """Read `stories.json` in `folder`; stories with `hours_ago` are dated back from `now`.
 
+    "{hari}" in a paragraph becomes the day of publication: "Rabu (11/10)".
+
     Raises OSError, ValueError, KeyError or TypeError where the file is missing or faulty.
     """
     data = json.loads((folder / "stories.json").read_text(encoding="utf-8"))

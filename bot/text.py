@@ -29,8 +29,9 @@ _REGIONS: Final = range(0x1F1E6, 0x1F200)
 _DANGLING: Final = " \n.,;:-–—…"
 _SENTENCE_END: Final = re.compile("[.!?…][\"'”’»)]*(?=\\s)")
 
-_DROPPED_BY_TELEGRAM: Final = re.compile("[\u202a-\u202e\u0333\u033f\u030a]")
-_DIRECTION_MARKS: Final = re.compile("[\u200e\u200f]+(?=[\u200e\u200f])")
+_CONTROLS: Final = re.compile("[\0-\x09\x0b-\x1f]")
+_DROPPED_BY_TELEGRAM: Final = re.compile("[\u2028-\u202e\u0333\u033f\u030a]")
+_DIRECTION_MARKS: Final = re.compile("[\u200e\u200f](?=[\u200e\u200f])")
 
 
 def utf16_length(text: str) -> int:
@@ -71,6 +72,12 @@ def for_telegram(text: str) -> str:
     return _DIRECTION_MARKS.sub("", text).strip(" \n")
 
 
+def as_telegram_sends(html: str) -> str:
+    """Do to rendered Telegram HTML what the server does to its text, white space at ends aside."""
+    html = _CONTROLS.sub(" ", repair(html).replace("\r", ""))
+    return _DIRECTION_MARKS.sub("\u200c", _DROPPED_BY_TELEGRAM.sub("", html))
+
+
 def is_blank(text: str) -> bool:
     """Whether a reader would see nothing."""
     return all(
@@ -90,16 +97,19 @@ def balanced(line: str) -> str:
         return line
     dropped: set[int] = set()
     opened: list[tuple[int, str]] = []
+    isolates = 0
     for found in _BIDI.finditer(line):
         mark, at = found[0], found.start()
         if mark in _EMBEDDINGS or mark in _ISOLATES:
             opened.append((at, mark))
+            isolates += mark in _ISOLATES
         elif mark == _POP_EMBEDDING and opened and opened[-1][1] in _EMBEDDINGS:
             opened.pop()
-        elif mark == _POP_ISOLATE and any(kind in _ISOLATES for _, kind in opened):
+        elif mark == _POP_ISOLATE and isolates:
             while opened[-1][1] not in _ISOLATES:
                 dropped.add(opened.pop()[0])
             opened.pop()
+            isolates -= 1
         else:
             dropped.add(at)
     dropped.update(at for at, _ in opened)

@@ -1,0 +1,7 @@
+"""Jinja's home: stories to share sheets, and the templates of the chat and web surfaces."""
+
+from __future__ import annotations
+
+from bot.render.renderer import Renderer
+
+__all__ = ["Renderer"]

@@ -133,7 +133,7 @@ class Broadcasts:
         if self._shortener is None or story.short_url or not story.url:
             return story
         try:
-            short_url = await asyncio.wait_for(self._shortener.shorten(story.url), SHORTEN_WAIT_S)
+            short_url = await asyncio.wait_for(self._shortener.shorten(story), SHORTEN_WAIT_S)
         except (ShortenError, TimeoutError) as error:
             _log.warning("no short link", extra={"story": story.id, "reason": str(error)})
             return story

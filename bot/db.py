@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0
+SQLITE_SCHEME = "sqlite:///"
 SEARCHED_COLUMNS = ("title", "summary", "body")
 TITLE_WEIGHT, SUMMARY_WEIGHT, BODY_WEIGHT = 10.0, 3.0, 1.0
 
@@ -57,7 +58,8 @@ class SqliteTransaction:
         self, terms: Sequence[str], *, every: bool, limit: int, offset: int = 0
     ) -> list[int]:
         """Ids of the stories that hold every term (or any), best first (bm25)."""
-        match = (" AND " if every else " OR ").join(_fts_phrase(term) for term in terms)
+        phrases = [phrase for term in terms if (phrase := _fts_phrase(term))]
+        match = (" AND " if every else " OR ").join(phrases)
         if not match:
             return []
         rows = self._connection.execute(
@@ -175,6 +177,16 @@ class SqliteDatabase:
         )
 
 
+async def open_database(url: str) -> SqliteDatabase:
+    """Open the database that a URL names and bring it to this version. Raises DatabaseError."""
+    if not url.startswith(SQLITE_SCHEME):
+        raise DatabaseError("this version keeps its data in SQLite: DATABASE_URL=sqlite:///…")
+    database = SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
+    await database.open()
+    await database.migrate()
+    return database
+
+
 def migration_steps() -> list[tuple[str, str]]:
     """Every step of the schema as (name, SQL), in order."""
     folder = resources.files("bot.migrations")
@@ -195,4 +207,5 @@ def _fts_phrase(term: str) -> str:
     """Quote a term so that nothing of FTS5's query syntax is left in it; '' if it has no word."""
     if not re.search(r"\w", term):
         return ""
-    return '"' + term.replace('"', " ").replace("\0", " ") + '"'
+    plain = term.encode("utf-8", "ignore").decode()
+    return '"' + plain.replace('"', " ").replace("\0", " ") + '"'

@@ -106,7 +106,7 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
     new: list[Sighting] = []
     revised: dict[int, tuple[KnownStory, Sighting]] = {}
     for sighting in sightings:
-        found = by_guid.get(sighting.story.guid) or by_key.get(sighting.key)
+        found = by_guid.get(sighting.story.guid or "") or by_key.get(sighting.key or "")
         if found is None:
             new.append(sighting)
         elif found.feed_id == feed.id and found.digest != sighting.digest and not found.withdrawn:
@@ -117,5 +117,5 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
 def back_off(interval: timedelta, failures: int, error: SourceError) -> timedelta:
     """How long to leave a failing feed alone: doubling up to an hour, or as its server asked."""
     asked_s = error.retry_after_s if isinstance(error, FetchError) else None
-    doubled = min(interval * 2 ** min(failures - 1, 10), max(interval, LONGEST_BACK_OFF))
+    doubled = min(interval * (1 << min(failures - 1, 10)), max(interval, LONGEST_BACK_OFF))
     return doubled if asked_s is None else max(doubled, timedelta(seconds=asked_s))

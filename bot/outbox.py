@@ -8,6 +8,7 @@ recording is shielded from cancellation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.errors import (
+    DatabaseError,
     DestinationGone,
     DestinationMoved,
     DestinationRefused,
@@ -42,6 +44,7 @@ SETTLE_AFTER = timedelta(seconds=15)
 TOKEN_BACK_OFF = timedelta(minutes=1)
 LONGEST_BACK_OFF = timedelta(minutes=5)
 REFUSALS_BEFORE_CLOSING = 5
+IDLE_S = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -102,14 +105,32 @@ class Outbox:
         self._publisher = publisher
         self._clock = clock
         self.token_fault: str | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
 
-    async def deliver_due(self, now: datetime) -> bool:
-        """Deliver a batch of what is due, at most one message a chat; False where nothing was."""
-        deliveries = await self._store.claim_deliveries(now, now + LEASE, AT_ONCE)
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until told to stop; then finish what is under way."""
         async with asyncio.TaskGroup() as tasks:
-            for delivery in deliveries:
-                tasks.create_task(self._deliver(delivery))
-        return bool(deliveries)
+            while not stopping.is_set():
+                self._wake.clear()
+                if not await self._start_due_safely(tasks):
+                    await _wait(self._wake, IDLE_S)
+
+    def wake(self) -> None:
+        """Look for due deliveries at once."""
+        self._wake.set()
+
+    async def start_due(self, tasks: asyncio.TaskGroup, now: datetime) -> int:
+        """Start what is due, at most one message a chat; gives the number started."""
+        free = AT_ONCE - len(self._under_way)
+        if not free:
+            return 0
+        claimed = await self._store.claim_deliveries(now, now + LEASE, free)
+        for delivery in claimed:
+            task = tasks.create_task(self._deliver(delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._finish)
+        return len(claimed)
 
     async def settle(self, now: datetime) -> None:
         """Find deliveries whose process died, and try again those that stay unknown."""
@@ -118,11 +139,28 @@ class Outbox:
         if lapsed or released:
             _log.warning("deliveries released", extra={"lapsed": lapsed, "again": released})
 
+    async def _start_due_safely(self, tasks: asyncio.TaskGroup) -> int:
+        """Start what is due; a database that does not answer is tried again, what runs goes on."""
+        try:
+            return await self.start_due(tasks, self._clock())
+        except DatabaseError:
+            _log.exception("outbox not read")
+            return 0
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._wake.set()
+
     async def _deliver(self, delivery: Delivery) -> None:
         started = time.monotonic()
         outcome = await self._publish(delivery)
         verdict = decide(delivery, outcome, self._clock())
-        await asyncio.shield(self._record(delivery, verdict))
+        try:
+            await asyncio.shield(self._record(delivery, verdict))
+        except DatabaseError:
+            # The row still says sending: its lease will lapse and the delivery be settled.
+            _log.exception("outcome not recorded", extra={"delivery": delivery.id})
+            return
         fields = {
             "delivery": delivery.id,
             "action": delivery.action.value,
@@ -190,3 +228,8 @@ def _pause(delivery: Delivery, outcome: RetryLater) -> timedelta:
     if outcome.after_s is not None:
         return timedelta(seconds=outcome.after_s)
     return min(timedelta(seconds=2 ** min(delivery.failures, 10)), LONGEST_BACK_OFF)
+
+
+async def _wait(event: asyncio.Event, longest_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), longest_s)

@@ -1,4 +1,4 @@
-"""What the flows need of the world, as Protocols; the adapters are db, feeds, publisher, shorten."""
+"""What the flows need of the world, as Protocols; adapters: db, feeds, publisher, shorten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bot.types import Destination, Entry, FeedForPoll, FeedPage, Message, Receipt, Row
+    from bot.types import Destination, Entry, FeedForPoll, FeedPage, Message, Receipt, Row, Story
 
 T = TypeVar("T")
 
@@ -80,6 +80,6 @@ class Publisher(Protocol):
 class Shortener(Protocol):
     """Where short URLs come from."""
 
-    async def shorten(self, url: str) -> str:
-        """Give a short URL for `url`. Raises ShortenError."""
+    async def shorten(self, story: Story) -> str:
+        """Give a short URL that leads to a story with a URL. Raises ShortenError."""
         ...

@@ -23,9 +23,22 @@ from bot.errors import ShortenError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from bot.types import Story
+
 READ_TIMEOUT_S = 3
 TOTAL_TIMEOUT_S = 5.0
 LONGEST_SHORT_URL_CHARS = 64
+
+
+class OwnShortener:
+    """Our own short links, which the web role serves."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+
+    async def shorten(self, story: Story) -> str:
+        """Give the story's short URL."""
+        return f"{self._public_url}/s/{story.code}"
 
 
 class PyshortenersShortener:
@@ -46,8 +59,9 @@ class PyshortenersShortener:
         self._executor = executor
         self._total_timeout_s = total_timeout_s
 
-    async def shorten(self, url: str) -> str:
-        """Give a short URL for `url`. Raises ShortenError."""
+    async def shorten(self, story: Story) -> str:
+        """Give a short URL for a story's. Raises ShortenError."""
+        url = story.url
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._executor, self._backend.short, url)
         try:

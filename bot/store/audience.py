@@ -165,6 +165,15 @@ class AudienceVerbs(Verbs):
         return [row["username"] for row in rows]
 
     @transactional
+    def list_group_ids(self, tx: Transaction) -> list[int]:
+        """Telegram's ids of the groups and supergroups that are open."""
+        rows = tx.fetch(
+            "SELECT telegram_id FROM chats WHERE type IN ('group', 'supergroup')"
+            " AND closed_at IS NULL AND telegram_id IS NOT NULL"
+        )
+        return [row["telegram_id"] for row in rows]
+
+    @transactional
     def record_resolved(
         self, tx: Transaction, username: str, telegram_id: int, chat_type: ChatType
     ) -> None:

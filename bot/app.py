@@ -1,0 +1,377 @@
+"""The composition root: Settings become objects, objects become the services of a role."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Flag, auto
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import Application, ExtBot
+
+from bot.broadcasts import Broadcasts
+from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
+from bot.chat.inbox import Inbox
+from bot.db import open_database
+from bot.errors import FetchError
+from bot.feeds import HttpSource, parse_source
+from bot.identity import sight
+from bot.ingest import Ingest, IngestPolicy
+from bot.limits import Budget
+from bot.outbox import Outbox
+from bot.publisher import BudgetRateLimiter, TelegramPublisher
+from bot.render import Renderer
+from bot.settings import FREE_RATE
+from bot.shorten import OwnShortener, PyshortenersShortener
+from bot.store import Store
+from bot.transport import AiohttpRequest
+from bot.types import ChatType
+from bot.web import Front, web_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    from bot.ports import Shortener
+    from bot.settings import Settings
+    from bot.types import Story
+
+    Service = Callable[[asyncio.Event], Coroutine[None, None, None]]
+    Step = Callable[[datetime], Awaitable[bool]]
+
+IDLE_S = 0.25
+FAULT_PAUSE_S = 2.0
+SETTLE_EVERY_S = 5.0
+RESOLVE_EVERY_S = 60.0
+TOKEN_PAUSE_S = 30.0
+SET_WEBHOOK_EVERY_S = 3600.0
+WEBHOOK_CONNECTIONS = 40
+KEEP_UPDATES = timedelta(days=2)
+STOP_WITHIN_S = 10.0
+SEND_CONNECTIONS = 64
+POLL_CONNECTIONS = 2
+SHORTENER_THREADS = 4
+GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
+
+_log = logging.getLogger(__name__)
+
+
+class Role(Flag):
+    """What a process does."""
+
+    WEB = auto()
+    WORKER = auto()
+    ALL = WEB | WORKER
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Every object of a process, wired."""
+
+    settings: Settings
+    store: Store
+    bot: ExtBot[int]
+    renderer: Renderer
+    ingest: Ingest
+    broadcasts: Broadcasts
+    outbox: Outbox
+    inbox: Inbox
+    application: Application[Any, Any, Any, Any, Any, Any]
+    budget: Budget
+
+
+def clock() -> datetime:
+    """The moment, as an aware UTC datetime."""
+    return datetime.now(UTC)
+
+
+def resource_folder(name: str) -> Path:
+    """A folder that comes with Sebar: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def make_renderer(settings: Settings) -> Renderer:
+    """The renderer, with the newsroom's own templates in front of the built-in ones."""
+    return Renderer(
+        locale=settings.locale,
+        zone=settings.zone,
+        utm=settings.utm,
+        builtin=resource_folder("templates"),
+        custom=settings.templates,
+    )
+
+
+def webhook_secret(settings: Settings) -> str | None:
+    """What Telegram must show when it calls; None without a public address."""
+    if settings.public_url is None or settings.token is None:
+        return None
+    return hmac.new(settings.token.encode(), b"webhook", hashlib.sha256).hexdigest()
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Parts]:
+    """Open what a process needs and wire it; closes everything at the end."""
+    assert settings.token is not None
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings.database_url)
+        stack.push_async_callback(database.close)
+        store = Store(database)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        source = HttpSource(session, zone=settings.zone)
+        budget = Budget(settings.rate, asyncio.get_running_loop().time)
+        bot = await open_bot(settings, budget, stack)
+        publisher = TelegramPublisher(bot, paid=settings.rate > FREE_RATE)
+        renderer = make_renderer(settings)
+        for fault in renderer.faults:
+            _log.error("template faulty, built-in one used", extra={"fault": str(fault)})
+        broadcasts = Broadcasts(store, source, renderer, publisher, make_shortener(settings, stack))
+        application = Application.builder().bot(bot).updater(None).build()
+        desk = Desk(
+            store=store,
+            broadcasts=broadcasts,
+            source=source,
+            renderer=renderer,
+            editors=frozenset(settings.editors),
+            locale=settings.locale,
+            zone=settings.zone,
+            clock=clock,
+            note_group=budget.note_group,
+        )
+        add_handlers(application, desk)
+        policy = IngestPolicy(
+            poll_interval=timedelta(seconds=settings.poll_interval_s),
+            hold=timedelta(seconds=settings.hold_s),
+            needs_approval=settings.approval == "editor",
+        )
+        yield Parts(
+            settings=settings,
+            store=store,
+            bot=bot,
+            renderer=renderer,
+            ingest=Ingest(store, source, policy),
+            broadcasts=broadcasts,
+            outbox=Outbox(store, publisher, clock),
+            inbox=Inbox(store, application, clock),
+            application=application,
+            budget=budget,
+        )
+
+
+async def open_bot(settings: Settings, budget: Budget, stack: AsyncExitStack) -> ExtBot[int]:
+    """The bot over our transport and our budget; it can send, but has not met Telegram yet."""
+    sends, polls = AiohttpRequest(SEND_CONNECTIONS), AiohttpRequest(POLL_CONNECTIONS)
+    for request in (sends, polls):
+        await request.initialize()
+        stack.push_async_callback(request.shutdown)
+    return ExtBot(
+        token=settings.token or "",
+        base_url=f"{settings.api_url}/bot",
+        base_file_url=f"{settings.api_url}/file/bot",
+        request=sends,
+        get_updates_request=polls,
+        rate_limiter=BudgetRateLimiter(budget),
+    )
+
+
+def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | None:
+    """The shortener that the settings name, if any."""
+    if settings.shortener == "none":
+        return None
+    if settings.shortener == "own":
+        assert settings.public_url is not None
+        return OwnShortener(settings.public_url)
+    threads = ThreadPoolExecutor(SHORTENER_THREADS, thread_name_prefix="shortener")
+    stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+    return PyshortenersShortener(settings.shortener, settings.shortener_key, threads)
+
+
+async def serve(settings: Settings, role: Role, stopping: asyncio.Event) -> None:
+    """Run the services of a role until told to stop; then give what is under way 10 s.
+
+    Raises DatabaseError where the database cannot be opened, SettingsError for what only shows then.
+    """
+    async with assemble(settings) as parts:
+        await prepare(parts)
+        _log.info("started", extra={"role": role.name, "port": settings.port})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:
+                for service in services(parts, role):
+                    tasks.create_task(service(stopping))
+                await stopping.wait()
+                limit.reschedule(asyncio.get_running_loop().time() + STOP_WITHIN_S)
+        _log.info("stopped")
+
+
+async def prepare(parts: Parts) -> None:
+    """Make the database say what the settings say."""
+    now, settings = clock(), parts.settings
+    await parts.store.record_feeds(settings.feeds, now)
+    await parts.store.record_channels(settings.channels, now)
+    for chat in await parts.store.list_group_ids():
+        parts.budget.note_group(chat)
+    if not settings.feeds:
+        _log.warning("no feed: SEBAR_FEEDS is not set, so no story will come in")
+
+
+def services(parts: Parts, role: Role) -> list[Service]:
+    """The services of a role; each runs until `stopping` is set."""
+    chosen: list[Service] = []
+    if Role.WEB in role:
+        chosen.append(partial(run_web, parts))
+    if Role.WORKER in role:
+        chosen += [
+            partial(repeat, parts.ingest.poll_due, IDLE_S),
+            partial(repeat, partial(edit, parts), IDLE_S),
+            partial(repeat, partial(settle, parts), SETTLE_EVERY_S),
+            partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
+            parts.outbox.run,
+        ]
+    if (Role.WEB if parts.settings.public_url else Role.WORKER) in role:
+        chosen.append(partial(run_chat, parts))
+    return chosen
+
+
+async def repeat(step: Step, idle_s: float, stopping: asyncio.Event) -> None:
+    """Take a step again and again, with a pause after one that found nothing to do."""
+    while not stopping.is_set():
+        try:
+            pause_s = 0.0 if await step(clock()) else idle_s
+        except Exception:
+            _log.exception("step failed")
+            pause_s = FAULT_PAUSE_S
+        await pause(stopping, pause_s)
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until told to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
+
+
+async def edit(parts: Parts, now: datetime) -> bool:
+    """One editorial round: what is due opens, what is stale is revised, drafts are offered."""
+    opened = await parts.broadcasts.open_due(now)
+    revised = await parts.broadcasts.revise_stale(now)
+    offered = await parts.broadcasts.offer_drafts(parts.settings.editors, now)
+    if opened or revised:
+        parts.outbox.wake()
+    return opened or revised or offered
+
+
+async def settle(parts: Parts, now: datetime) -> bool:
+    """One round of tidying: lapsed deliveries, old updates."""
+    await parts.outbox.settle(now)
+    await parts.store.forget_updates(now - KEEP_UPDATES)
+    return False
+
+
+async def meet_channels(parts: Parts, now: datetime) -> bool:
+    """Learn the ids and kinds of the chats that SEBAR_CHANNELS names."""
+    for channel in parts.settings.channels:
+        try:
+            chat = await parts.bot.get_chat(channel.chat)
+        except TelegramError as error:
+            fields = {"chat": channel.chat, "reason": str(error)}
+            _log.warning("chat of SEBAR_CHANNELS not reached", extra=fields)
+            continue
+        kind = ChatType(chat.type)
+        if isinstance(channel.chat, str):
+            await parts.store.record_resolved(channel.chat, chat.id, kind)
+        await parts.store.record_chat(chat.id, kind, now, title=chat.title)
+        if kind in GROUPS:
+            parts.budget.note_group(chat.id)
+    return False
+
+
+async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
+    """Serve the web surface."""
+    front = Front(
+        store=parts.store,
+        clock=clock,
+        accept=parts.inbox.accept,
+        webhook_secret=webhook_secret(parts.settings),
+        token_fault=lambda: parts.outbox.token_fault,
+    )
+    runner = web.AppRunner(web_app(front), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, parts.settings.bind, parts.settings.port).start()
+        await stopping.wait()
+    finally:
+        await runner.cleanup()
+
+
+async def run_chat(parts: Parts, stopping: asyncio.Event) -> None:
+    """Answer readers and editors: by webhook where there is a public address, else by polling."""
+    await _meet_telegram(parts, stopping)
+    if stopping.is_set():
+        return
+    await publish_commands(parts.bot)
+    await parts.inbox.resume()
+    if parts.settings.public_url is None:
+        await parts.inbox.run_polling(stopping)
+    else:
+        await repeat(partial(set_webhook, parts), SET_WEBHOOK_EVERY_S, stopping)
+    await parts.inbox.finish()
+
+
+async def set_webhook(parts: Parts, now: datetime) -> bool:  # noqa: ARG001
+    """Tell Telegram where to call."""
+    await parts.bot.set_webhook(
+        f"{parts.settings.public_url}/telegram/updates",
+        secret_token=webhook_secret(parts.settings),
+        allowed_updates=ALLOWED_UPDATES,
+        max_connections=WEBHOOK_CONNECTIONS,
+    )
+    return False
+
+
+async def _meet_telegram(parts: Parts, stopping: asyncio.Event) -> None:
+    """Learn who the bot is, however long that takes."""
+    while not stopping.is_set():
+        try:
+            await parts.application.initialize()
+        except InvalidToken as error:
+            parts.outbox.token_fault = str(error)
+            _log.error("token refused: set SEBAR_TELEGRAM_TOKEN to the one from @BotFather")  # noqa: TRY400
+            await pause(stopping, TOKEN_PAUSE_S)
+        except TelegramError as error:
+            _log.warning("Telegram not reached", extra={"reason": str(error)})
+            await pause(stopping, FAULT_PAUSE_S)
+        else:
+            parts.outbox.token_fault = None
+            return
+
+
+async def read_stories(settings: Settings, source: str) -> list[Story]:
+    """Read a feed or an article: an address, a file, or `-` for standard input; newest first.
+
+    Raises SourceError.
+    """
+    if source.startswith(("http://", "https://")):
+        async with aiohttp.ClientSession() as session:
+            entries = await HttpSource(session, zone=settings.zone).read_source(source)
+    else:
+        entries = parse_source(_read_local(source), content_type=None, url=None, zone=settings.zone)
+    return [sighting.story for sighting in sight(entries)]
+
+
+def _read_local(source: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    except OSError as error:
+        raise FetchError(f"{source}: {error.strerror or error}") from error

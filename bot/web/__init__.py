@@ -1,0 +1,110 @@
+"""The web surface: health, metrics, Telegram's webhook, short links."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from bot.errors import DatabaseError
+from bot.web.health import find_faults, metrics_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from bot.store import Store
+
+LARGEST_BODY_BYTES = 1024 * 1024
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the web surface needs.
+
+    `accept` takes updates from Telegram; `webhook_secret` is None where there is no webhook;
+    `token_fault` tells why Telegram refuses the token, None where it does not.
+    """
+
+    store: Store
+    clock: Callable[[], datetime]
+    accept: Callable[[list[dict[str, Any]]], Awaitable[None]]
+    webhook_secret: str | None
+    token_fault: Callable[[], str | None]
+
+
+FRONT = web.AppKey("front", Front)
+
+
+def web_app(front: Front) -> web.Application:
+    """The surface as an aiohttp application."""
+    app = web.Application(client_max_size=LARGEST_BODY_BYTES)
+    app[FRONT] = front
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_post("/telegram/{name}", webhook)
+    app.router.add_get("/s/{code}", short_link)
+    return app
+
+
+async def healthz(request: web.Request) -> web.Response:  # noqa: ARG001
+    """The process lives."""
+    return web.Response(text="ok\n")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Database, feeds and token work; 503 with every reason where one does not."""
+    front = request.app[FRONT]
+    faults = await find_faults(front.store)
+    token_fault = front.token_fault()
+    if token_fault:
+        faults.append(f"Telegram refuses the bot's token: {token_fault}")
+    if faults:
+        return web.Response(status=503, text="\n".join(faults) + "\n")
+    return web.Response(text="ready\n")
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus text format 0.0.4."""
+    front = request.app[FRONT]
+    try:
+        text = await metrics_text(front.store, front.clock())
+    except DatabaseError as error:
+        return web.Response(status=503, text=f"{error}\n")
+    return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+async def webhook(request: web.Request) -> web.Response:
+    """Take one update: kept first, answered at once, handled after.
+
+    Source: Bot API, setWebhook, secret_token.
+    """
+    front = request.app[FRONT]
+    stated = request.headers.get(SECRET_HEADER, "")
+    secret = front.webhook_secret
+    if secret is None or not hmac.compare_digest(stated.encode(), secret.encode()):
+        return web.Response(status=403, text="wrong secret\n")
+    try:
+        update = json.loads(await request.read())
+    except ValueError:
+        return web.Response(status=400, text="not JSON\n")
+    if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+        return web.Response(status=400, text="not an update\n")
+    await front.accept([update])
+    return web.Response()
+
+
+async def short_link(request: web.Request) -> web.Response:
+    """Lead from a short URL to its story."""
+    story = await request.app[FRONT].store.find_story_by_code(request.match_info["code"])
+    if story is None or not story.url:
+        return web.Response(status=404, text="no such link\n")
+    return web.Response(status=302, headers={"Location": story.url})

@@ -1,0 +1,72 @@
+"""Readiness and metrics, from what the database says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.errors import DatabaseError
+from bot.types import DeliveryState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from bot.store import Store
+
+
+async def find_faults(store: Store) -> list[str]:
+    """Every reason why the service is not ready, in words."""
+    try:
+        feeds = await store.list_feed_health()
+    except DatabaseError as error:
+        return [f"database: {error}"]
+    faults = [f"feed {feed.url}: {feed.error}" for feed in feeds if feed.error]
+    faults += [f"feed {feed.url}: not polled yet" for feed in feeds if feed.polled_at is None]
+    return faults
+
+
+async def metrics_text(store: Store, now: datetime) -> str:
+    """All metrics in Prometheus's text format."""
+    outbox = await store.outbox_health()
+    feeds = await store.list_feed_health()
+    waiting = outbox.oldest_due_at
+    age_s = 0.0 if waiting is None else max(0.0, (now - waiting).total_seconds())
+    families = [
+        _family(
+            "sebar_deliveries",
+            "Deliveries by state.",
+            [({"state": state}, float(outbox.counts.get(state, 0))) for state in DeliveryState],
+        ),
+        _family(
+            "sebar_outbox_oldest_seconds",
+            "How long the oldest due delivery has waited.",
+            [({}, age_s)],
+        ),
+        _family(
+            "sebar_feed_failures",
+            "Failed polls of a feed in a row.",
+            [({"feed": feed.url}, float(feed.failures)) for feed in feeds],
+        ),
+        _family(
+            "sebar_feed_polled_timestamp_seconds",
+            "When a feed was last polled.",
+            [
+                ({"feed": feed.url}, feed.polled_at.timestamp())
+                for feed in feeds
+                if feed.polled_at is not None
+            ],
+        ),
+    ]
+    return "".join(families)
+
+
+def _family(name: str, meaning: str, samples: Iterable[tuple[dict[str, str], float]]) -> str:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    for labels, value in samples:
+        inner = ",".join(f'{label}="{_label(text)}"' for label, text in labels.items())
+        lines.append(f"{name}{{{inner}}} {value:.15g}" if inner else f"{name} {value:.15g}")
+    return "\n".join(lines) + "\n"
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

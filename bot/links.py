@@ -20,7 +20,8 @@ MAX_LINK_CHARS: Final = 2_000
 MAX_X_CHARS: Final = 280
 X_URL_CHARS: Final = 23
 MAX_THREADS_CHARS: Final = 500
-MAX_SUBJECT_CHARS: Final = 250
+_LEAST_THREADS_TITLE: Final = 200
+MAX_SUBJECT_CHARS: Final = 800
 _LONGEST_FORM: Final = 100
 CODE_CHARS: Final = 12
 
@@ -207,12 +208,12 @@ class _Shared(NamedTuple):
 
     def threads(self) -> str:
         address = self.address("threads")
-        room = MAX_THREADS_CHARS - len(address) - 1
-        title = shorten(self.title, room if room > 0 else MAX_THREADS_CHARS)
+        room = max(MAX_THREADS_CHARS - len(address) - 1, _LEAST_THREADS_TITLE)
+        title = shorten(self.title, room)
         return self._intent("https://www.threads.com/intent/post?text={text}", "threads", title)
 
     def email(self) -> str:
-        subject = shorten(one_line(self.title), MAX_SUBJECT_CHARS)
+        subject = shorten(one_line(self.title), MAX_SUBJECT_CHARS, quoted_length)
         body = self.text if subject == self.title else self.whole()
         head = f"mailto:?subject={quote(subject, safe='')}&body="
         tail = f"\n\n{self.address('email')}" if self.url else ""
@@ -242,6 +243,11 @@ class _Shared(NamedTuple):
         if len(form("")) > self.limit:
             return None
         return form(shorten(text, self.limit, lambda part: len(form(part))))
+
+
+def quoted_length(text: str) -> int:
+    """Length of a text as a percent-encoded value."""
+    return len(quote(text, safe=""))
 
 
 def _fill(form: str, text: str, address: str = "") -> str:

@@ -131,7 +131,8 @@ def shorten(text: str, limit: int, measure: Callable[[str], int] = utf16_length)
             low = middle
         else:
             high = middle - 1
-    kept = text[: _word_end(text, low)].rstrip(_DANGLING)
+    cut = text[: _word_end(text, low)].rstrip()
+    kept = cut.rstrip(_DANGLING) or cut
     return _balanced_lines(kept) + ELLIPSIS if kept else ""
 
 

@@ -69,7 +69,14 @@ def parse_html(html: str) -> TdText:
     return TdText(answer["text"], tuple(_entity(e) for e in answer["entities"]))
 
 
-def found_links(text: str) -> TdText:
-    """The links, mentions and tags that TDLib finds in a text without markup."""
-    answer = _execute({"@type": "getTextEntities", "text": text})
-    return TdText(text, tuple(_entity(e) for e in answer["entities"]))
+def as_sent(text: str) -> str:
+    """Give a text as the server sends it, white space at its ends aside."""
+    whole = {
+        "@type": "textEntity",
+        "offset": 0,
+        "length": len(text.encode("utf-16-le")) // 2,
+        "type": {"@type": "textEntityTypeCode"},
+    }
+    stated = {"@type": "formattedText", "text": text, "entities": [whole]}
+    answer: str = _execute({"@type": "parseMarkdown", "text": stated})["text"]
+    return answer

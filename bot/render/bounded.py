@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_STEPS: Final = 20_000
 MAX_CHARS: Final = 100_000
+MAX_WRITTEN_CHARS: Final = 600_000
 MAX_NUMBER: Final = 10_000
 
 _FILTERS: Final = (
@@ -45,19 +46,19 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, *, autoescape: bool) -> None:
+        self._work = threading.local()
         super().__init__(
             undefined=StrictUndefined,
             autoescape=autoescape,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=_printable,
+            finalize=self._written,
         )
         known = self.filters
         self.filters = {name: _sized(known[name]) for name in _FILTERS}
         self.filters |= {"replace": _replace, "join": _join}
         self.filters |= {"counted": _counted, "bounded": _bounded}
         self.globals = {name: self.globals[name] for name in _GLOBALS}
-        self._work = threading.local()
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         parsed = super()._parse(source, name, filename)
@@ -68,6 +69,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def begin(self) -> None:
         """Start the budget of one rendering in this thread."""
         self._work.left = MAX_STEPS
+        self._work.chars = 0
+
+    def _written(self, value: Any) -> Any:
+        """Count what a template writes, where the line that writes it is known."""
+        chars = getattr(self._work, "chars", 0) + len(str(_printable(value)))
+        self._work.chars = _check_growth(chars)
+        return value
 
     def spend(self, steps: int = 1) -> None:
         """Count steps of work. Raises SecurityError over MAX_STEPS."""
@@ -150,9 +158,10 @@ def _join(context: EvalContext, items: Iterable[Any], between: str = "") -> Any:
     return do_join(context, parts, between)
 
 
-def _check_growth(chars: int) -> None:
+def _check_growth(chars: int) -> int:
     if chars > MAX_CHARS:
         raise SecurityError(f"it makes a text longer than {MAX_CHARS} characters")
+    return chars
 
 
 def _check_size(value: Any) -> Any:
@@ -218,8 +227,8 @@ def _within_bounds(pieces: Iterator[str]) -> Iterator[str]:
     size = 0
     for piece in pieces:
         size += len(piece)
-        if size > MAX_CHARS:
-            raise SecurityError(f"it writes more than {MAX_CHARS} characters")
+        if size > MAX_WRITTEN_CHARS:
+            raise SecurityError(f"it writes more than {MAX_WRITTEN_CHARS} characters")
         yield piece
 
 

@@ -7,12 +7,11 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 
 from bot.errors import TemplateError
-from bot.links import MAX_LINK_CHARS, canonical, share_links, tagged
+from bot.links import MAX_LINK_CHARS, canonical, quoted_length, share_links, tagged
 from bot.render.bounded import ShareTemplate
 from bot.telegram_html import MarkupError, escape, parse
 from bot.text import (
@@ -58,7 +57,7 @@ _FILES: Final = {
     Platform.LINE: "line.txt.j2",
     Platform.PLAIN: "plain.txt.j2",
 }
-_MAX_FIELD_CHARS: Final = 10_000
+_MAX_FIELD_CHARS: Final = 6_000
 _LEAST_SUMMARY: Final = 40
 _ROOM_BESIDE_URL: Final = 200
 _MAX_TRIES: Final = 12
@@ -159,7 +158,7 @@ class Renderer:
         message = Message(html, texts.telegram, buttons, clean.url or None)
         return ShareSheet(story, texts, message, links, clean.url or None)
 
-    def chat(self, language: str, name: str, **values: Any) -> str:
+    def chat(self, language: str, name: str, /, **values: Any) -> str:
         """Render the macro `name` of templates/chat/<language>.html.j2: Telegram HTML, escaped.
 
         A language without a template, or without this macro, falls back to the locale's.
@@ -175,7 +174,7 @@ class Renderer:
                 return as_telegram_sends(str(macro(**values))).strip()
         raise TemplateError(f"chat/{self._locale}.html.j2", None, f"has no macro {name}")
 
-    def page(self, name: str, **values: Any) -> str:
+    def page(self, name: str, /, **values: Any) -> str:
         """Render templates/web/<name>.html.j2, every value escaped."""
         return repair(self._surfaces.get_template(f"web/{name}.html.j2").render(values))
 
@@ -254,15 +253,13 @@ class Renderer:
 
     def _for_link(self, platform: Platform, story: Story, text: str, room: int) -> str:
         """Give a message that fits into a link, "" where none of its form does."""
-        if _quoted_length(text) <= room:
+        if quoted_length(text) <= room:
             return text
         template = self._custom.get(platform) or self._builtin[platform]
         form = _whatsapp_of if platform is Platform.WHATSAPP else _text_of
         draft = self._draft(platform, story)
         try:
-            return _fit(
-                template, draft, form, lambda out: _quoted_length(out) - room, _quoted_length
-            )
+            return _fit(template, draft, form, lambda out: quoted_length(out) - room, quoted_length)
         except TemplateError:
             return ""
 
@@ -346,8 +343,8 @@ def _cleaned(story: Story) -> Story:
         story,
         url=canonical(story.url),
         short_url=canonical(story.short_url or "") or None,
-        title=lines(_capped(story.title)),
-        summary=lines(_capped(story.summary)),
+        title=_capped(story.title),
+        summary=_capped(story.summary),
     )
 
 
@@ -397,13 +394,11 @@ def _line_of(template: ShareTemplate, error: MarkupError) -> int | None:
     return template.line_of(f"<{rest.partition(chr(34))[0]}") if quoted else None
 
 
-def _quoted_length(text: str) -> int:
-    return len(quote(text, safe=""))
-
-
 def _capped(text: str) -> str:
+    """Clean a field, of which no message can show more than its first characters."""
     text = text.strip()
-    return text if len(text) <= _MAX_FIELD_CHARS else text[:_MAX_FIELD_CHARS] + ELLIPSIS
+    clean = lines(text[:_MAX_FIELD_CHARS])
+    return clean + ELLIPSIS if len(text) > _MAX_FIELD_CHARS and not is_blank(clean) else clean
 
 
 def _to(text: str, url: str | None) -> Button | None:
@@ -439,7 +434,7 @@ def _first(paths: tuple[Path, Path]) -> Path:
 
 
 def _samples() -> tuple[Story, ...]:
-    """Stories that a template must bear: a usual one, one that says nothing, a hostile one."""
+    """Stories that a template must bear: a usual one, one that says little, a hostile one."""
     usual = Story(
         url="https://example.com/2023/10/11/rapat-koordinasi/?p=1&lang=id",
         code="contohcontoh",
@@ -453,7 +448,7 @@ def _samples() -> tuple[Story, ...]:
         published_at=datetime(2023, 10, 11, 8, tzinfo=UTC),
         updated_at=datetime(2023, 10, 11, 9, tzinfo=UTC),
     )
-    bare = Story(url="", code="contohcontoh", title="Judul saja")
+    bare = Story(url="", code="contohcontoh", title="Judul", summary="Isi saja.")
     hostile = replace(
         usual,
         title="<b>*_~`&\"'</b> " + "judul " * 1_000,

@@ -1,8 +1,10 @@
-"""The narrow driver below the Store: one transaction at a time, off the event loop.
+"""The narrow driver below the Store, twice: SQLite and PostgreSQL, each off the event loop.
 
 SQLite runs on one thread of its own; sqlite-utils opens it and builds its full-text index. Each
 transaction begins IMMEDIATE: a deferred one fails with "database is locked" as soon as two
-processes read and then write.
+processes read and then write. PostgreSQL runs on a pool of connections, a thread each.
+
+The SQL of the store is neutral but for the tokens of `Dialect`.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ import asyncio
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import psycopg
+import psycopg_pool
 import sqlite_utils
+from psycopg.rows import dict_row
 
 from bot.errors import DatabaseError
 
@@ -28,10 +33,62 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 30.0
 SQLITE_SCHEME = "sqlite:///"
+BUSY_TIMEOUT_S = 30.0
 SEARCHED_COLUMNS = ("title", "summary", "body")
 TITLE_WEIGHT, SUMMARY_WEIGHT, BODY_WEIGHT = 10.0, 3.0, 1.0
+
+POSTGRES_CONNECTIONS = 8
+POSTGRES_CONNECT_TIMEOUT_S = 10.0
+POSTGRES_TRIES = 3
+MIGRATION_LOCK = 7_132_427_001
+POSTGRES_SEARCH_INDEX = (
+    "ALTER TABLE stories ADD COLUMN search tsvector GENERATED ALWAYS AS ("
+    " setweight(to_tsvector('simple', title), 'A')"
+    " || setweight(to_tsvector('simple', summary), 'B')"
+    " || setweight(to_tsvector('simple', left(body, 100000)), 'D')) STORED",
+    "CREATE INDEX stories_search ON stories USING gin (search)",
+)
+
+
+class MigratedDatabase(Protocol):
+    """A database that knows its schema."""
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction; commit, or roll back if it raises.
+
+        A caller that is cancelled does not interrupt the transaction: it commits or rolls back.
+        Raises DatabaseError.
+        """
+        ...
+
+    async def open(self) -> None:
+        """Connect. Raises DatabaseError."""
+        ...
+
+    async def migrate(self) -> list[str]:
+        """Apply the pending steps of the schema; give their names. Safe to repeat."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what runs and let go."""
+        ...
+
+
+async def open_database(url: str) -> MigratedDatabase:
+    """Open the database that a URL names and bring it to this version. Raises DatabaseError."""
+    database: MigratedDatabase = (
+        SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
+        if url.startswith(SQLITE_SCHEME)
+        else PostgresDatabase(url)
+    )
+    try:
+        await database.open()
+        await database.migrate()
+    except BaseException:
+        await database.close()
+        raise
+    return database
 
 
 class SqliteTransaction:
@@ -62,11 +119,11 @@ class SqliteTransaction:
         match = (" AND " if every else " OR ").join(phrases)
         if not match:
             return []
+        weights = f"bm25({TITLE_WEIGHT}, {SUMMARY_WEIGHT}, {BODY_WEIGHT})"
         rows = self._connection.execute(
-            "SELECT rowid FROM stories_fts WHERE stories_fts MATCH ?"
-            f" AND rank MATCH 'bm25({TITLE_WEIGHT}, {SUMMARY_WEIGHT}, {BODY_WEIGHT})'"
+            "SELECT rowid FROM stories_fts WHERE stories_fts MATCH ? AND rank MATCH ?"
             " ORDER BY rank LIMIT ? OFFSET ?",
-            (match, limit, offset),
+            (match, weights, limit, offset),
         )
         return [row[0] for row in rows]
 
@@ -85,17 +142,10 @@ class SqliteDatabase:
 
     async def migrate(self) -> list[str]:
         """Apply the pending steps of the schema; give their names. Safe to repeat."""
-        return await self._call(self._migrate)
-
-    async def list_pending(self) -> list[str]:
-        """Names of the steps that `migrate` would apply."""
-        return await self._call(self._list_pending)
+        return await self._call(lambda: self._transact(self._apply_pending))
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one transaction; commit, or roll back if it raises.
-
-        A caller that is cancelled does not interrupt the transaction: it commits or rolls back.
-        """
+        """Run `work` in one transaction; see MigratedDatabase."""
         return await self._call(partial(self._transact, work))
 
     async def close(self) -> None:
@@ -107,31 +157,24 @@ class SqliteDatabase:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, function)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
             raise DatabaseError(f"SQLite, {self._path}: {error}") from error
 
     def _open(self) -> None:
-        if self._path != ":memory:":
-            try:
-                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise DatabaseError(f"cannot create the folder of {self._path}: {error}") from error
+        try:
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"cannot create the folder of {self._path}: {error}") from error
         connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         self._tables = sqlite_utils.Database(connection)
-        if self._path != ":memory:":
-            self._tables.enable_wal()
+        self._tables.enable_wal()
         self._tables.execute("PRAGMA foreign_keys = ON")
         self._tables.execute("PRAGMA synchronous = FULL")
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
         if self._tables is None:
             raise DatabaseError(f"SQLite, {self._path}: not open")
         connection: sqlite3.Connection = self._tables.conn
-        return connection
-
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
-        connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(SqliteTransaction(connection))
@@ -141,50 +184,140 @@ class SqliteDatabase:
         connection.execute("COMMIT")
         return result
 
-    def _close(self) -> None:
-        if self._tables is not None:
-            self._tables.close()
-            self._tables = None
+    def _apply_pending(self, tx: Transaction) -> list[str]:
+        return apply_pending(
+            tx, {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT"}, self._index_search
+        )
 
-    def _list_pending(self) -> list[str]:
-        applied: set[str] = set()
-        if self._tables is not None and "migrations" in self._tables.table_names():
-            applied = {row[0] for row in self._connection.execute("SELECT name FROM migrations")}
-        return [name for name, _ in migration_steps() if name not in applied]
-
-    def _migrate(self) -> list[str]:
-        return self._transact(lambda _: self._apply_pending())
-
-    def _apply_pending(self) -> list[str]:
-        self._connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
-        pending = self._list_pending()
-        steps = dict(migration_steps())
-        for name in pending:
-            for statement in statements(steps[name]):
-                self._apply(statement)
-            self._connection.execute("INSERT INTO migrations (name) VALUES (?)", (name,))
-        return pending
-
-    def _apply(self, statement: str) -> None:
-        if statement != "{search_index}":
-            self._connection.execute(
-                statement.replace("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT")
-            )
-            return
+    def _index_search(self, tx: Transaction) -> None:  # noqa: ARG002
         assert self._tables is not None
         self._tables.table("stories").enable_fts(
             SEARCHED_COLUMNS, create_triggers=True, tokenize="unicode61"
         )
 
+    def _close(self) -> None:
+        if self._tables is not None:
+            self._tables.close()
+            self._tables = None
 
-async def open_database(url: str) -> SqliteDatabase:
-    """Open the database that a URL names and bring it to this version. Raises DatabaseError."""
-    if not url.startswith(SQLITE_SCHEME):
-        raise DatabaseError("this version keeps its data in SQLite: DATABASE_URL=sqlite:///…")
-    database = SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
-    await database.open()
-    await database.migrate()
-    return database
+
+class PostgresTransaction:
+    """A transaction of the PostgreSQL driver; lives on one thread of the pool."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def fetch(self, sql: str, **params: Any) -> list[Row]:
+        """Run a query (or a statement with RETURNING) and give its rows."""
+        return self._connection.execute(_postgres_sql(sql), params).fetchall()
+
+    def execute(self, sql: str, **params: Any) -> int:
+        """Run a statement and give the number of rows that it changed."""
+        return self._connection.execute(_postgres_sql(sql), params).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a statement once for each set of parameters."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_postgres_sql(sql), list(rows))
+
+    def search(
+        self, terms: Sequence[str], *, every: bool, limit: int, offset: int = 0
+    ) -> list[int]:
+        """Ids of the stories that hold every term (or any), best first (cover density)."""
+        plain = [_storable(term) for term in terms if re.search(r"\w", term)]
+        if not plain:
+            return []
+        phrases = [f"phraseto_tsquery('simple', %(t{number})s)" for number in range(len(plain))]
+        query = (" && " if every else " || ").join(phrases)
+        rows = self._connection.execute(
+            f"SELECT id FROM stories, (SELECT {query} AS q) wanted WHERE search @@ q"
+            " ORDER BY ts_rank_cd(search, q) DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s",
+            {f"t{n}": term for n, term in enumerate(plain)} | {"limit": limit, "offset": offset},
+        )
+        return [row["id"] for row in rows]
+
+
+class PostgresDatabase:
+    """A PostgreSQL database through a pool of connections."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = psycopg_pool.ConnectionPool(
+            url,
+            min_size=1,
+            max_size=POSTGRES_CONNECTIONS,
+            open=False,
+            connection_class=psycopg.Connection[dict[str, Any]],
+            kwargs={"row_factory": dict_row},
+            check=psycopg_pool.ConnectionPool.check_connection,
+            timeout=POSTGRES_CONNECT_TIMEOUT_S,
+        )
+        self._threads = ThreadPoolExecutor(POSTGRES_CONNECTIONS, thread_name_prefix="postgres")
+
+    async def open(self) -> None:
+        """Connect. Raises DatabaseError."""
+        await self._call(self._open)
+
+    async def migrate(self) -> list[str]:
+        """Apply the pending steps of the schema, one process at a time; give their names."""
+        return await self.run(self._apply_pending)
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction; again where another one was in its way."""
+        return await self._call(partial(self._transact, work))
+
+    async def close(self) -> None:
+        """Finish what runs and let go of the connections."""
+        await self._call(self._pool.close)
+        self._threads.shutdown()
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, function)
+        except (psycopg.Error, OverflowError, UnicodeError) as error:
+            raise DatabaseError(f"PostgreSQL: {error}") from error
+
+    def _open(self) -> None:
+        self._pool.open(wait=True, timeout=POSTGRES_CONNECT_TIMEOUT_S)
+
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
+        for _ in range(POSTGRES_TRIES - 1):
+            try:
+                return self._transact_once(work)
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                continue
+        return self._transact_once(work)
+
+    def _transact_once(self, work: Callable[[Transaction], T]) -> T:
+        with self._pool.connection() as connection:
+            return work(PostgresTransaction(connection))
+
+    def _apply_pending(self, tx: Transaction) -> list[str]:
+        tx.fetch("SELECT pg_advisory_xact_lock(:key)", key=MIGRATION_LOCK)
+        identity = "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"
+        return apply_pending(tx, {"{identity}": identity}, _index_postgres_search)
+
+
+def _index_postgres_search(tx: Transaction) -> None:
+    for statement in POSTGRES_SEARCH_INDEX:
+        tx.execute(statement)
+
+
+def apply_pending(
+    tx: Transaction, dialect: Mapping[str, str], index_search: Callable[[Transaction], None]
+) -> list[str]:
+    """Apply the steps of the schema that a database lacks, in order; gives their names."""
+    tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+    applied = {row["name"] for row in tx.fetch("SELECT name FROM migrations")}
+    pending = [(name, sql) for name, sql in migration_steps() if name not in applied]
+    for name, sql in pending:
+        for statement in statements(sql):
+            if statement == "{search_index}":
+                index_search(tx)
+            else:
+                tx.execute(_replaced(statement, dialect))
+        tx.execute("INSERT INTO migrations (name) VALUES (:name)", name=name)
+    return [name for name, _ in pending]
 
 
 def migration_steps() -> list[tuple[str, str]]:
@@ -196,16 +329,34 @@ def migration_steps() -> list[tuple[str, str]]:
 
 def statements(sql: str) -> list[str]:
     """The single statements of a step."""
-    return [statement.strip() for statement in sql.split(";\n") if statement.strip()]
+    return [
+        statement.strip().removesuffix(";") for statement in sql.split(";\n") if statement.strip()
+    ]
+
+
+def _replaced(sql: str, tokens: Mapping[str, str]) -> str:
+    for token, words in tokens.items():
+        sql = sql.replace(token, words)
+    return sql
 
 
 def _sqlite_sql(sql: str) -> str:
     return sql.replace("{skip_locked}", "")
 
 
+@lru_cache(maxsize=256)
+def _postgres_sql(sql: str) -> str:
+    named = re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))
+    return named.replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
+
+
+def _storable(text: str) -> str:
+    """Text without what no database stores: NUL and lone surrogates."""
+    return text.encode("utf-8", "ignore").decode().replace("\0", " ")
+
+
 def _fts_phrase(term: str) -> str:
     """Quote a term so that nothing of FTS5's query syntax is left in it; '' if it has no word."""
     if not re.search(r"\w", term):
         return ""
-    plain = term.encode("utf-8", "ignore").decode()
-    return '"' + plain.replace('"', " ").replace("\0", " ") + '"'
+    return '"' + _storable(term).replace('"', " ") + '"'

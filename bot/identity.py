@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from bot.links import canonical, story_code, story_key
+from bot.text import lines, one_line
 from bot.types import Sighting, Story
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ LONGEST_URL_CHARS = 2000
 LONGEST_TITLE_CHARS = 1000
 LONGEST_SUMMARY_CHARS = 5000
 LONGEST_BODY_CHARS = 100_000
+LONGEST_NAME_CHARS = 200
+MOST_TAGS = 50
 
 
 def sight(entries: Sequence[Entry]) -> list[Sighting]:
@@ -40,20 +43,21 @@ def sight_entry(entry: Entry) -> Sighting:
     """One entry as a story: its link cleaned, its identity and digest made."""
     url = _usable_url(entry)
     key = story_key(url) if url else None
-    identity = key or entry.guid or f"{entry.title}\n{entry.summary}"
+    guid = one_line((entry.guid or "")[:LONGEST_URL_CHARS]) or None
+    code = story_code(key or guid or f"{entry.title}\n{entry.summary}")
     story = Story(
         url=url,
-        code=story_code(identity),
-        title=entry.title[:LONGEST_TITLE_CHARS],
-        summary=entry.summary[:LONGEST_SUMMARY_CHARS],
-        body=entry.body[:LONGEST_BODY_CHARS],
-        author=entry.author,
-        editor=entry.editor,
-        image_url=entry.image_url,
-        tags=entry.tags,
+        code=code,
+        title=one_line(entry.title[:LONGEST_TITLE_CHARS]),
+        summary=lines(entry.summary[:LONGEST_SUMMARY_CHARS]),
+        body=lines(entry.body[:LONGEST_BODY_CHARS]),
+        author=_name(entry.author),
+        editor=_name(entry.editor),
+        image_url=entry.image_url if _is_web_address(entry.image_url) else None,
+        tags=tuple(tag for stated in entry.tags[:MOST_TAGS] if (tag := _name(stated))),
         published_at=entry.published_at,
         updated_at=entry.updated_at,
-        guid=entry.guid or (None if key else story_code(identity)),
+        guid=guid or (None if key else code),
     )
     return Sighting(story, key, digest(story))
 
@@ -68,14 +72,21 @@ def digest(story: Story) -> str:
 
 def _usable_url(entry: Entry) -> str:
     """The cleaned link; a guid that is a link serves where there is none, "" where neither is."""
-    for stated in (entry.url, entry.guid):
-        if (
-            stated
-            and stated.startswith(("http://", "https://"))
-            and len(stated) <= LONGEST_URL_CHARS
-        ):
-            return canonical(stated)
-    return ""
+    return next(
+        (canonical(stated) for stated in (entry.url, entry.guid) if _is_web_address(stated)), ""
+    )
+
+
+def _is_web_address(stated: str | None) -> TypeGuard[str]:
+    return (
+        stated is not None
+        and len(stated) <= LONGEST_URL_CHARS
+        and stated.startswith(("http://", "https://"))
+    )
+
+
+def _name(stated: str | None) -> str | None:
+    return one_line((stated or "")[:LONGEST_NAME_CHARS]) or None
 
 
 def _shared_guids(entries: Sequence[Entry]) -> set[str]:

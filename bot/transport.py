@@ -20,16 +20,17 @@ READ_TIMEOUT_S = 25.0
 class AiohttpRequest(BaseRequest):
     """One aiohttp session of python-telegram-bot's own."""
 
-    __slots__ = ("_connections", "_session")
+    __slots__ = ("_connections", "_read_timeout_s", "_session")
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self._connections = connections
+        self._read_timeout_s = read_timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def read_timeout(self) -> float | None:
         """Seconds to wait for an answer where a call does not say."""
-        return READ_TIMEOUT_S
+        return self._read_timeout_s
 
     async def initialize(self) -> None:
         """Open the session."""
@@ -65,7 +66,7 @@ class AiohttpRequest(BaseRequest):
         timeout = aiohttp.ClientTimeout(
             total=None,
             connect=_seconds(connect_timeout, CONNECT_TIMEOUT_S),
-            sock_read=_seconds(read_timeout, READ_TIMEOUT_S),
+            sock_read=_seconds(read_timeout, self._read_timeout_s),
         )
         try:
             async with self._session.request(

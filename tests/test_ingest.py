@@ -190,3 +190,22 @@ async def test_a_hold_and_an_approval_keep_a_story_back(store: Store) -> None:
     (draft,) = await store.claim_unoffered(NOW, 5)
     assert draft.story.title == "Berita nomor 3"
     assert draft.broadcast.state is BroadcastState.DRAFT
+
+
+def test_text_that_no_database_stores_is_mended() -> None:
+    hostile = "a\0b\ud800c\u202e"
+    story = sight_entry(
+        entry(1, title=hostile, summary=hostile, body=hostile, author=hostile, tags=(hostile, " "))
+    ).story
+    for text in (story.title, story.summary, story.body, story.author or "", *story.tags):
+        assert "\0" not in text
+        assert text.encode()
+    assert len(story.tags) == 1
+
+
+def test_fields_without_measure_are_cut() -> None:
+    long = "x" * 300_000
+    story = sight_entry(entry(1, title=long, summary=long, body=long, guid=long, author=long)).story
+    lengths = [len(story.title), len(story.summary), len(story.body), len(story.author or "")]
+    assert lengths == [1000, 5000, 100_000, 200]
+    assert len(story.guid or "") <= 2000

@@ -1,0 +1,32 @@
+# make demo    try everything on this machine, no account, no token (PORT=9000 FEED=https://… to choose)
+# make test    all tests
+# make lint    style and types
+PORT ?= 8080
+FEED ?=
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+
+.PHONY: demo test lint
+
+demo: .venv/sebar
+	@$(BIN)/sebar demo --port $(PORT) $(if $(FEED),--feed '$(FEED)')
+
+test: .venv/dev
+	@$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+$(BIN)/python:
+	@$(PYTHON) -m venv .venv
+
+.venv/sebar: pyproject.toml .ci/constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+.venv/dev: pyproject.toml .ci/constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $@ .venv/sebar

@@ -71,11 +71,15 @@ class _Words:
     copy: str
     related: str
     untitled: str
+    send: str
+    skip: str
 
 
 _WORDS: Final = {
-    "id": _Words("Baca selengkapnya:", "Salin tautan", "Berita terkait", "(tanpa judul)"),
-    "en": _Words("Read more:", "Copy link", "Related", "(untitled)"),
+    "id": _Words(
+        "Baca selengkapnya:", "Salin tautan", "Berita terkait", "(tanpa judul)", "Kirim", "Lewati"
+    ),
+    "en": _Words("Read more:", "Copy link", "Related", "(untitled)", "Send", "Skip"),
 }
 _OTHER_LANGUAGE: Final = "en"
 
@@ -157,6 +161,10 @@ class Renderer:
             buttons = self._buttons(clean, small, related=related)
         message = Message(html, texts.telegram, buttons, clean.url or None)
         return ShareSheet(story, texts, message, links, clean.url or None)
+
+    def words(self) -> dict[str, str]:
+        """Give the words of an editor's decisions, "send" and "skip", in the locale's language."""
+        return {"send": self._words.send, "skip": self._words.skip}
 
     def chat(self, language: str, name: str, /, **values: Any) -> str:
         """Render the macro `name` of templates/chat/<language>.html.j2: Telegram HTML, escaped.

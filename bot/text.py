@@ -50,14 +50,14 @@ def repair(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Fold a text to a single clean line: no controls, no runs of white space, balanced bidi."""
-    return balanced(_folded(_LINE_ENDS.sub(" ", repair(text))))
+    return _folded(_LINE_ENDS.sub(" ", repair(text)))
 
 
 def lines(text: str) -> str:
     """Clean each line as one_line does; runs of empty lines become one, ends are trimmed."""
     folded = [_folded(line) for line in _LINE_ENDS.split(repair(text))]
     kept = [line for before, line in pairwise(["", *folded]) if before or line]
-    return "\n".join(balanced(line) for line in kept).strip()
+    return "\n".join(kept).strip()
 
 
 def for_telegram(text: str) -> str:
@@ -150,7 +150,7 @@ def lead(text: str, *, least: int, most: int) -> str:
 
 
 def _folded(line: str) -> str:
-    return _SPACES.sub(" ", line).strip()
+    return _SPACES.sub(" ", balanced(line)).strip()
 
 
 def _balanced_lines(text: str) -> str:

@@ -295,7 +295,7 @@ def _clean_host(host: str) -> str:
             return ""
     host = unicodedata.normalize("NFC", unquote(host).lower())
     usable = _HOST.fullmatch(host) and host.isprintable() and not _UNSAFE.search(host)
-    return host if usable and host.strip(".") else ""
+    return host if usable and all(_DOTS.sub(".", host).removesuffix(".").split(".")) else ""
 
 
 def _safe(part: str) -> str:

@@ -17,11 +17,11 @@ import aiohttp
 from aiohttp import web
 
 from bot.sandbox.api import BotApi
-from bot.sandbox.control import Control
-from bot.sandbox.demo import TOKEN, DemoWorld, demo_world
+from bot.sandbox.control import CLOSING, Control
+from bot.sandbox.demo import DemoWorld, demo_world
 from bot.sandbox.page import page_routes
 from bot.sandbox.pushing import push_updates
-from bot.sandbox.state import Sandbox
+from bot.sandbox.state import TOKEN, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -53,7 +53,12 @@ def sandbox_app(
             with suppress(asyncio.CancelledError):
                 await pushing
 
+    async def let_go(_app: web.Application) -> None:
+        sandbox.updates.release()
+        sandbox.emit(CLOSING, 0)
+
     app.cleanup_ctx.append(background)
+    app.on_shutdown.append(let_go)
     app.router.add_route("*", "/bot{token}/{method}", BotApi(sandbox).handle)
     app.router.add_routes(Control(sandbox, lambda: app[session_key]).routes())
     if world:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Verb = Callable[[Json], Any]
 
 KEEP_ALIVE_S = 15.0
+CLOSING = "closing"
 
 
 class Control:
@@ -73,6 +74,7 @@ class Control:
             "delete_chat": lambda a: box.delete_chat(**a),
             "block": lambda a: box.block(**a),
             "unblock": lambda a: box.unblock(**a),
+            "speak": lambda a: box.speak(**a),
             "deactivate": lambda a: box.deactivate(**a),
             "say": lambda a: box.view(box.say(**a)),
             "edit": lambda a: box.view(box.edit_said(**a)),
@@ -179,8 +181,10 @@ class Control:
         queue = self._sandbox.listen()
         try:
             await response.write(b": open\n\n")
-            while request.transport is not None and not request.transport.is_closing():
-                await response.write(await _next_event(queue))
+            event: Json | None = {}
+            while (event or {}).get("kind") != CLOSING:
+                event = await _next_event(queue)
+                await response.write(_written(event))
         except ConnectionError:
             return response
         finally:
@@ -188,12 +192,16 @@ class Control:
         return response
 
 
-async def _next_event(queue: asyncio.Queue[Json]) -> bytes:
+async def _next_event(queue: asyncio.Queue[Json]) -> Json | None:
+    """Give the next event; None after a while in which there was none."""
     try:
-        event = await asyncio.wait_for(queue.get(), KEEP_ALIVE_S)
+        return await asyncio.wait_for(queue.get(), KEEP_ALIVE_S)
     except TimeoutError:
-        return b": still here\n\n"
-    return f"data: {json.dumps(event)}\n\n".encode()
+        return None
+
+
+def _written(event: Json | None) -> bytes:
+    return f"data: {json.dumps(event)}\n\n".encode() if event else b": still here\n\n"
 
 
 def _failed(status: int, description: str) -> web.Response:

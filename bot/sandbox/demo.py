@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bot.sandbox.state import Sandbox
 
-TOKEN = "7000000001:AAE-sandbox-token-for-the-demo-only"  # noqa: S105
 CHANNEL = "kabarbantenraya"
 
 

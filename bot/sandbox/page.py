@@ -23,7 +23,12 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-_STATIC = {"sandbox.css": "text/css", "sandbox.js": "text/javascript"}
+_STATIC = {
+    "sandbox.css": "text/css",
+    "sandbox.js": "text/javascript",
+    "sandbox.bubbles.js": "text/javascript",
+    "sandbox.words.js": "text/javascript",
+}
 
 
 def page_routes(world: DemoWorld) -> list[web.RouteDef]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.sandbox.faults import Pace
     from bot.sandbox.records import Call, Json, Media
 
+TOKEN = "7000000001:AAE-sandbox-token-for-the-demo-only"  # noqa: S105
 FIRST_USER_ID = 5_000_001
 FIRST_GROUP_ID = -4_000_001
 FIRST_SUPERGROUP_ID = -1_002_000_000_001
@@ -48,7 +49,7 @@ class Sandbox:
 
     def __init__(
         self,
-        token: str,
+        token: str = TOKEN,
         *,
         username: str = "sebar_bot",
         name: str = "Sebar",
@@ -205,6 +206,11 @@ class Sandbox:
     def unblock(self, user_id: int) -> None:
         """Let a person unblock the bot."""
         self._set_blocked(user_id, blocked=False)
+
+    def speak(self, user_id: int, language_code: str) -> None:
+        """Let a person change the language of their app."""
+        self.users[user_id].language_code = language_code
+        self.emit("commands", user_id)
 
     def deactivate(self, user_id: int) -> None:
         """Delete a person's account."""

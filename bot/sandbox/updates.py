@@ -117,6 +117,10 @@ class Updates:
         self.pending.pop(update_id, None)
         self.fresh.set()
 
+    def release(self) -> None:
+        """Let a waiting poll end with what there is."""
+        self._wake()
+
     def _confirm_below(self, offset: int) -> None:
         ids = list(self.pending)
         done = ids[:offset] if offset < 0 else [name for name in ids if name < offset]

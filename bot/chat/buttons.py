@@ -1,0 +1,148 @@
+"""Pressed buttons: each is answered exactly once, also one that means nothing any more."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from telegram.error import BadRequest
+
+from bot.chat import editors, subscribing
+from bot.chat.answers import language_of, pressed
+from bot.chat.pages import Page, found_message, latest_message, read_page
+from bot.chat.readers import say_related, start_link
+from bot.types import ChatType
+
+if TYPE_CHECKING:
+    from telegram import CallbackQuery, Update
+
+    from bot.chat.answers import AnyContext, Ask
+    from bot.chat.desk import Desk
+    from bot.types import Message
+
+LATE = "query is too old"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """The answer to a press: the macro of its words, or a link to open; neither is silence."""
+
+    name: str = ""
+    alert: bool = False
+    url: str | None = None
+
+
+EXPIRED = Toast("toast_expired", alert=True)
+FAILED = Toast("toast_failed", alert=True)
+NOT_YOURS = Toast("toast_only_administrators", alert=True)
+
+
+async def button_pressed(update: Update, context: AnyContext, desk: Desk) -> None:
+    """Do what the button says and answer the press."""
+    query = update.callback_query
+    assert query is not None
+    language = language_of(query.from_user.language_code) or desk.locale
+    try:
+        ask = await pressed(update, context, desk, "")
+        if ask is None:
+            toast = await _in_no_chat(query, context.bot.username, desk)
+        else:
+            language = ask.language
+            toast = await _act(ask, query.data or "")
+    except Exception:
+        await _answer(query, FAILED, desk, language)
+        raise
+    await _answer(query, toast, desk, language)
+
+
+async def _answer(query: CallbackQuery, toast: Toast, desk: Desk, language: str) -> None:
+    text = desk.renderer.chat(language, toast.name) if toast.name else None
+    try:
+        await query.answer(text=text, show_alert=toast.alert or None, url=toast.url)
+    except BadRequest as error:
+        if LATE not in str(error).lower():
+            raise
+        _log.info("press answered too late")
+
+
+async def _in_no_chat(query: CallbackQuery, bot_name: str, desk: Desk) -> Toast:
+    """A message that was sent by inline mode: its only button of ours leads to the bot."""
+    verb, _, code = (query.data or "").partition(":")
+    if verb != "related" or await desk.store.find_story_by_code(code) is None:
+        return EXPIRED
+    return Toast(url=start_link(bot_name, code))
+
+
+async def _act(ask: Ask, data: str) -> Toast:
+    verb, _, words = data.partition(":")
+    ask = replace(ask, words=words)
+    match verb:
+        case "related":
+            return await _related(ask)
+        case "latest" | "search" if ask.chat.type is not ChatType.CHANNEL:
+            return await _turn(ask, verb)
+        case "subscribe" | "unsubscribe" | "settings":
+            if not await subscribing.may_manage(ask):
+                return NOT_YOURS
+            return await _manage(ask, verb)
+        case "send" | "skip" | "cancel" if ask.is_editor:
+            return await _decide(ask, verb)
+        case _:
+            return EXPIRED
+
+
+async def _related(ask: Ask) -> Toast:
+    """In a channel a press must not post, so it leads the reader to the bot."""
+    story = await ask.desk.store.find_story_by_code(ask.words)
+    if story is None:
+        return EXPIRED
+    if ask.chat.type is ChatType.CHANNEL:
+        return Toast(url=start_link(ask.bot.username, story.code))
+    await say_related(ask, story)
+    return Toast()
+
+
+async def _turn(ask: Ask, verb: str) -> Toast:
+    if verb == "latest" and not ask.words:
+        await ask.send(await latest_message(ask, Page(verb)))
+        return Toast()
+    page = read_page(verb, ask.words, ask.message)
+    if page is None:
+        return EXPIRED
+    make = latest_message if verb == "latest" else found_message
+    return await _revise(ask, await make(ask, page))
+
+
+async def _manage(ask: Ask, verb: str) -> Toast:
+    target = subscribing.Target(ask.chat.id, ask.thread_id, "")
+    if verb == "subscribe":
+        await subscribing.say_subscribed(ask, target, ())
+        return Toast("toast_saved")
+    if verb == "unsubscribe":
+        await subscribing.say_unsubscribed(ask, target, ())
+        return Toast("toast_saved")
+    changed = await subscribing.change_setting(ask)
+    if changed is None:
+        return EXPIRED
+    toast = await _revise(changed, await subscribing.settings_message(changed))
+    return toast if toast.name else Toast("toast_saved")
+
+
+async def _decide(ask: Ask, verb: str) -> Toast:
+    if verb == "send":
+        return Toast(await editors.send(ask))
+    toast = "toast_skipped" if verb == "skip" else "toast_cancelled"
+    return Toast(await editors.call_off(ask, toast))
+
+
+async def _revise(ask: Ask, message: Message) -> Toast:
+    """Edit the message below which the button was pressed; it may be gone."""
+    try:
+        await ask.revise(message)
+    except BadRequest as error:
+        _log.info("message not edited", extra={"chat": ask.chat.id, "reason": str(error)})
+        return EXPIRED
+    return Toast()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from telegram import (
     Bot,
     BotCommandScopeAllPrivateChats,
@@ -40,7 +43,11 @@ from telegram.request import HTTPXRequest
 
 from bot.sandbox import TOKEN, Sandbox, demo_world, serve
 from bot.sandbox.faults import Fault, Pace
+from bot.sandbox.methods import methods
 from bot.sandbox.profile import commands_for
+from bot.sandbox.refusals import Refusal
+from bot.sandbox.texts import formatted
+from bot.telegram_html import escape, utf16_length
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -196,6 +203,12 @@ async def test_a_body_that_is_not_json_is_refused(base, http):
     headers = {"Content-Type": "application/json"}
     async with http.post(f"{base}/bot{TOKEN}/getMe", data="{", headers=headers) as answer:
         assert answer.status == 400
+
+
+@pytest.mark.parametrize("method", methods().values(), ids=lambda method: method.name)
+def test_every_parameter_is_one_that_the_bot_api_has(method):
+    known = inspect.signature(getattr(Bot, method.name)).parameters
+    assert set(method.parameters.kinds) <= set(known)
 
 
 # --- texts
@@ -933,3 +946,79 @@ async def test_events_stream_what_happens(base, http, bot, world):
             if line.startswith(b"data: "):
                 kinds.append(json.loads(line[6:])["kind"])
     assert kinds == ["posted", "edited", "deleted"]
+
+
+# --- properties
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+BUTTON = st.dictionaries(
+    st.sampled_from(["text", "url", "callback_data", "copy_text", "switch_inline_query", "style"]),
+    JSON,
+)
+MARKUP = st.fixed_dictionaries({"inline_keyboard": st.lists(st.lists(BUTTON, max_size=3))}) | JSON
+ARGUMENTS = st.fixed_dictionaries(
+    {"text": st.text(min_size=1, alphabet=st.characters(categories=["L", "P", "S", "Z", "Cc"]))},
+    optional={
+        "parse_mode": st.sampled_from(["HTML", "", "x"]),
+        "entities": JSON,
+        "link_preview_options": JSON,
+        "reply_parameters": JSON,
+        "reply_markup": MARKUP,
+        "message_thread_id": st.integers(),
+    },
+)
+
+
+@given(ARGUMENTS)
+def test_whatever_is_sent_is_taken_or_refused_in_words(given):
+    sandbox = Sandbox()
+    user = sandbox.add_user("A", started=True)
+    raw = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in given.items()
+    }
+    method = methods()["sendmessage"]
+    message, reason = None, ""
+    try:
+        args = method.parameters.read(method.name, raw | {"chat_id": str(user.id)})
+        message = json.loads(json.dumps(method.act(sandbox, args)))
+    except Refusal as refusal:
+        reason = refusal.description
+    assert [post.id for post in sandbox.sent(user.id)] == (
+        [message["message_id"]] if message else []
+    )
+    assert bool(message) != reason.startswith("Bad Request: ")
+
+
+SPANS = st.lists(
+    st.tuples(st.sampled_from(["b", "i", "code", "blockquote"]), st.text(max_size=12)), max_size=6
+)
+
+
+@given(SPANS)
+def test_a_parsed_text_is_trimmed_and_its_entities_lie_inside(spans):
+    html = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in spans)
+    try:
+        taken = formatted(html, "HTML", None, limit_chars=4096)
+    except Refusal:
+        return
+    size = utf16_length(taken.text)
+    assert taken.text == taken.text.rstrip(" \n")
+    for entity in taken.entities:
+        assert entity["offset"] >= 0
+        assert entity["length"] > 0
+        assert entity["offset"] + entity["length"] <= size
+    assert formatted(taken.text, "", None, limit_chars=4096).text == taken.text.lstrip(" \n")
+
+
+async def test_lone_surrogates_are_no_text(base, http, world):
+    for args in ({"text": "\ud800"}, {"text": "a", "reply_markup": {"\ud800": 1}}):
+        body = {"chat_id": world.reader_id, **args}
+        async with http.post(f"{base}/bot{TOKEN}/sendMessage", json=body) as answer:
+            assert (await answer.json())["description"] == (
+                "Bad Request: strings must be encoded in UTF-8"
+            )

@@ -53,7 +53,8 @@ class BotApi:
             args = method.parameters.read(method.name, raw)
         except Refusal as refusal:
             return self._recorded(method.name, {}, refusal.code, refusal.body())
-        fault = self._sandbox.faults.strike(method.name, self._chats(args))
+        faults = self._sandbox.faults
+        fault = faults.strike(method.name, self._chats(args)) if faults.planned else None
         if fault is None:
             status, body = await self._carry_out(method, args)
             return self._recorded(method.name, args, status, body)
@@ -125,12 +126,12 @@ async def read_arguments(request: web.Request) -> dict[str, str | Upload]:
     raw: dict[str, str | Upload] = dict(request.query)
     if not request.can_read_body:
         return raw
-    if request.content_type == "application/json":
-        return raw | _from_json(await request.text())
     try:
+        if request.content_type == "application/json":
+            return raw | _from_json(await request.text())
         form = await request.post()
-    except ValueError as error:
-        raise bad("Can't parse the request's form") from error
+    except (ValueError, LookupError) as error:
+        raise bad("Can't parse the request's body") from error
     uploads: dict[str, Upload] = {}
     for name, value in form.items():
         if isinstance(value, web.FileField):

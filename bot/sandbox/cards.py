@@ -73,8 +73,9 @@ class _MetaReader(HTMLParser):
             name = values.get("property") or values.get("name") or ""
             self.meta.setdefault(name.lower(), values.get("content") or "")
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
-        self._in_title = False
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "title":
+            self._in_title = False
 
     def handle_data(self, data: str) -> None:
         if self._in_title:

@@ -100,6 +100,7 @@ def inline_results(value: Any) -> dict[str, Content]:
             reason = refusal.description.removeprefix("Bad Request: ")
             if not reason[:1].islower() or reason.startswith("sandbox:"):
                 raise
+            reason = reason[:1].upper() + reason[1:]
             raise bad(f"Can't parse inline query result: {reason}") from refusal
         name = str(result["id"])
         if name in contents:
@@ -113,7 +114,7 @@ def _result(result: Json) -> Content:
     if not isinstance(name, str) or not 1 <= len(name.encode()) <= RESULT_ID_BYTES:
         raise bad("RESULT_ID_INVALID")
     kind = result.get("type")
-    if kind not in {"article", "photo"}:
+    if kind not in ("article", "photo"):
         raise bad(f'type "{kind}" is unsupported for the inline query result')
     if kind == "article" and not result.get("title"):
         raise bad("ARTICLE_TITLE_EMPTY")
@@ -128,7 +129,7 @@ def _result(result: Json) -> Content:
         raise bad("Message text is empty")
     return Content(
         text=formatted(
-            text, body.get("parse_mode", ""), body.get("entities"), limit_chars=TEXT_CHARS
+            text, str(body.get("parse_mode", "")), body.get("entities"), limit_chars=TEXT_CHARS
         ),
         preview=link_preview(body.get("link_preview_options")),
         markup=reply_markup(result.get("reply_markup"), chat_type="private", editing=True),
@@ -169,7 +170,7 @@ def _button(button: Any, chat_type: str) -> Json:
         raise unfit(f"button {text!r} has more than one action: {', '.join(actions)}")
     if unknown := set(button) - _LOOKS - set(actions):
         raise unfit(f"unknown field {min(unknown)!r} in button {text!r}")
-    if button.get("style", "") not in _STYLES:
+    if str(button.get("style", "")) not in _STYLES:
         raise bad("Can't parse inline keyboard button: invalid button style specified")
     return button | _action(actions[0], button[actions[0]], chat_type)
 

@@ -32,7 +32,8 @@ _SEND = (
     " chat_id:chat! message_thread_id:int disable_notification:bool protect_content:bool"
     " allow_paid_broadcast:bool message_effect_id reply_parameters:json reply_markup:json "
 )
-_CAPTION = " caption parse_mode caption_entities:json show_caption_above_media:bool "
+_CAPTION = " caption parse_mode caption_entities:json "
+_ABOVE = " show_caption_above_media:bool "
 _EDIT = " chat_id:chat message_id:int inline_message_id reply_markup:json "
 _IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _CHAT_ACTIONS = frozenset(
@@ -79,7 +80,7 @@ def methods() -> dict[str, Method]:
             _SEND + "text! parse_mode entities:json link_preview_options:json",
             _send_message,
         ),
-        "sendPhoto": (_SEND + _CAPTION + "photo:file! has_spoiler:bool", _send_photo),
+        "sendPhoto": (_SEND + _CAPTION + _ABOVE + "photo:file! has_spoiler:bool", _send_photo),
         "sendDocument": (
             _SEND + _CAPTION + "document:file! disable_content_type_detection:bool",
             _send_document,
@@ -99,7 +100,7 @@ def methods() -> dict[str, Method]:
             _EDIT + "text! parse_mode entities:json link_preview_options:json",
             _edit_text,
         ),
-        "editMessageCaption": (_EDIT + _CAPTION, _edit_caption),
+        "editMessageCaption": (_EDIT + _CAPTION + _ABOVE, _edit_caption),
         "editMessageReplyMarkup": (_EDIT, _edit_markup),
         "deleteMessage": ("chat_id:chat! message_id:int!", _delete_message),
         "deleteMessages": ("chat_id:chat! message_ids:json!", _delete_messages),
@@ -313,7 +314,7 @@ def _delete_messages(sandbox: Sandbox, args: Json) -> bool:
     if len(ids) > acts.DELETE_MANY:
         raise bad("Too many message identifiers specified")
     chat = acts.reach(sandbox, args["chat_id"], "write")
-    for post in [chat.posts[name] for name in ids if name in chat.posts]:
+    for post in [chat.posts[name] for name in ids if isinstance(name, int) and name in chat.posts]:
         acts.delete(sandbox, post)
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from bot.sandbox.refusals import bad, unfit
 
@@ -60,7 +60,7 @@ class Parameters:
         required = set()
         for word in line.split():
             name, _, kind = word.rstrip("!").partition(":")
-            kinds[name] = kind or "str"  # type: ignore[assignment]
+            kinds[name] = cast("Kind", kind or "str")
             if word.endswith("!"):
                 required.add(name)
         return cls(kinds, frozenset(required))
@@ -92,6 +92,8 @@ def _typed(name: str, kind: Kind, value: str | Upload) -> Any:
         return value
     if isinstance(value, Upload):
         raise unfit(f"parameter {name!r} is not a file")
+    if not _is_unicode(value):
+        raise bad("Strings must be encoded in UTF-8")
     if kind == "int":
         return _integer(name, value)
     if kind == "bool":
@@ -113,6 +115,18 @@ def _integer(name: str, value: str) -> int:
 
 def _decoded(name: str, value: str) -> Any:
     try:
-        return json.loads(value)
+        decoded = json.loads(value)
     except (ValueError, RecursionError) as error:
         raise bad(f"Can't parse {_JSON_NAMES.get(name, f'{name} JSON object')}") from error
+    if "\\u" in value and not _is_unicode(json.dumps(decoded, ensure_ascii=False)):
+        raise bad("Strings must be encoded in UTF-8")
+    return decoded
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates, which JSON can smuggle in."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

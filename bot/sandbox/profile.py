@@ -120,17 +120,17 @@ def _key(sandbox: Sandbox, args: Json) -> tuple[str, str, int, int, str]:
     scope = args.get("scope") or {"type": "default"}
     if not isinstance(scope, dict):
         raise bad("Can't parse BotCommandScope: BotCommandScope must be an Object")
-    kind = scope.get("type")
+    kind = str(scope.get("type"))
     language = _language(args)
     if kind in _WIDE_SCOPES:
-        return ("commands", str(kind), 0, 0, language)
+        return ("commands", kind, 0, 0, language)
     if kind not in _CHAT_SCOPES:
         raise bad("Can't parse BotCommandScope: Unsupported type specified")
     chat = acts.reach(sandbox, scope.get("chat_id"), "read")
     user_id = scope.get("user_id", 0) if kind == "chat_member" else 0
-    if kind == "chat_member" and user_id not in sandbox.users:
+    if not isinstance(user_id, int) or (kind == "chat_member" and user_id not in sandbox.users):
         raise bad("Can't parse BotCommandScope: Invalid user_id specified")
-    return ("commands", str(kind), chat.id, user_id, language)
+    return ("commands", kind, chat.id, user_id, language)
 
 
 def _language(args: Json) -> str:
@@ -165,7 +165,7 @@ def _set_menu(sandbox: Sandbox, args: Json) -> bool:
     button = args.get("menu_button") or {"type": "default"}
     if not isinstance(button, dict):
         raise bad("Can't parse menu button: MenuButton must be an Object")
-    if button.get("type") not in {"default", "commands", "web_app"}:
+    if button.get("type") not in ("default", "commands", "web_app"):
         raise bad("Can't parse menu button: MenuButton has unsupported type")
     sandbox.profile[("menu", args.get("chat_id", 0))] = button
     return True

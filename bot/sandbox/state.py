@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from bot.sandbox.faults import Pace
     from bot.sandbox.records import Call, Json, Media
 
-TOKEN = "7000000001:AAE-sandbox-token-for-the-demo-only"  # noqa: S105
+BOT_ID = 7_000_000_001
+TOKEN = f"{BOT_ID}:AAE-sandbox-token-for-the-demo-only"
 FIRST_USER_ID = 5_000_001
 FIRST_GROUP_ID = -4_000_001
 FIRST_SUPERGROUP_ID = -1_002_000_000_001
@@ -107,7 +108,9 @@ class Sandbox:
         started: bool = False,
     ) -> User:
         """Add a person, with the private chat that they could start with the bot."""
-        number = user_id or FIRST_USER_ID + len(self.users) - 1
+        number = user_id or FIRST_USER_ID
+        while not user_id and number in self.users:
+            number += 1
         user = User(
             id=number,
             first_name=first_name,
@@ -284,8 +287,7 @@ class Sandbox:
         """Let a person edit their text."""
         post = self.chats[chat_id].posts[post_id]
         self.revise(post, replace(post.content, text=with_found(Text(text))))
-        kind = "edited_channel_post" if post.sender_chat_id else "edited_message"
-        self.updates.add(kind, chat_id, wire.message_json(self, post))
+        self._tell(self.chats[chat_id], post)
         return post
 
     def forward(self, user_id: int, chat_id: int, from_chat_id: int, post_id: int) -> Post:
@@ -466,9 +468,8 @@ class Sandbox:
         if user.blocked == blocked:
             return
         user.blocked = blocked
-        states = [Member("kicked" if not blocked else "member")]
-        states.append(Member("kicked" if blocked else "member"))
-        old, new = (wire.member_json(self.bot, state, "private") for state in states)
+        states = ("member", "kicked") if blocked else ("kicked", "member")
+        old, new = (wire.member_json(self.bot, Member(state), "private") for state in states)
         body = {
             "chat": wire.chat_json(self, self.chats[user_id]),
             "from": wire.user_json(user),
@@ -522,6 +523,7 @@ class Sandbox:
         if chat.type in {"group", "supergroup"} and not self._reads(chat, post):
             return
         kind = "channel_post" if chat.type == "channel" else "message"
+        kind = f"edited_{kind}" if post.edited_at else kind
         self.updates.add(kind, chat.id, wire.message_json(self, post))
 
     def _reads(self, chat: Chat, post: Post) -> bool:

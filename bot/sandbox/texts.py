@@ -30,8 +30,9 @@ _INVISIBLE = re.compile(
 )
 _FOUND = re.compile(
     r"(?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
-    r"|(?P<url>https?://[^\s<>\"]+|(?<![\w.@-])(?:[\w-]+\.)+(?:com?|id|net|org|info|news|tv|me)"
-    r"\b(?![\w@])(?:/[^\s<>\"]*)?)"
+    r"|(?P<url>https?://[^\s<>\"“”«»/?#]*\.[^\s<>\"“”«»]+"
+    r"|(?<![\w.@-])(?:[\w-]+\.)+(?:com?|id|net|org|info|news|tv|me)"
+    r"\b(?![\w@])(?:/[^\s<>\"“”«»]*)?)"
     r"|(?P<mention>(?<![\w@/])@[A-Za-z]\w{3,31}(?!\w))"
     r"|(?P<hashtag>(?<![\w#])#\w*[^\W\d]\w*)"
     r"|(?P<bot_command>(?<![\w/])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z]\w{2,31})?(?![\w/]))"
@@ -90,7 +91,7 @@ def with_found(text: Text) -> Text:
     kept = list(text.entities)
     for match in _FOUND.finditer(text.text):
         kind = match.lastgroup or "url"
-        value = match[0].rstrip(".,;:!?'\")") if kind == "url" else match[0]
+        value = _bare_link(match[0]) if kind == "url" else match[0]
         start = units(match.start())
         entity: Json = {"type": kind, "offset": start, "length": utf16_length(value)}
         if not any(_collide(entity, other) for other in text.entities):
@@ -144,7 +145,7 @@ def _given(raw: str, entities: Any) -> list[Json]:
 def _given_entity(entity: Any, size: int) -> Json:
     if not isinstance(entity, dict):
         raise bad("Can't parse MessageEntity: expected an Object")
-    if entity.get("type") not in _ENTITY_TYPES:
+    if str(entity.get("type")) not in _ENTITY_TYPES:
         raise bad("Can't parse MessageEntity: Unsupported type specified")
     offset, length = entity.get("offset"), entity.get("length")
     if not isinstance(offset, int) or not isinstance(length, int):
@@ -185,6 +186,15 @@ def _trimmed(text: str, entities: Iterable[Json]) -> Text:
 def _shortened(entity: Json, size: int) -> Json:
     length = min(entity["length"], size - entity["offset"])
     return entity if length == entity["length"] else entity | {"length": length}
+
+
+def _bare_link(link: str) -> str:
+    """Drop the sentence's marks from a link's end; a bracket that the link opened stays."""
+    while link and link[-1] in ".,;:!?'…’)]":
+        if link[-1] == ")" and link.count("(") >= link.count(")"):
+            break
+        link = link[:-1]
+    return link
 
 
 def _collide(new: Json, old: Json) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bot.chat import commands
@@ -21,18 +22,20 @@ from bot.chat.stories import (
     shown_story,
     title_of,
 )
+from bot.chat.subscribing import subscribe
 from bot.errors import SourceError
 from bot.text import utf16_length
-from bot.types import Button, Message
+from bot.types import Button
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.chat.answers import Ask, Buttons
-    from bot.types import ShareSheet, Story
+    from bot.types import Message, ShareSheet, Story
 
-RELATED_PAYLOAD: Final = "related_"
-SHARE_PAYLOAD: Final = "share_"
+# What a deep link may carry: `related_CODE`, `share_CODE`, `subscribe`.
+STORY_PAYLOADS: Final = frozenset({"related", "share"})
+SUBSCRIBE_PAYLOAD: Final = "subscribe"
 # A copyable text stands below its platform's name in a message of at most 4,096 units.
 COPYABLE_UNITS: Final = 4_000
 BUTTONS_BYTES: Final = 8_000
@@ -43,18 +46,17 @@ HIGHEST_NUMBER_CHARS: Final = 4
 async def start(ask: Ask) -> None:
     """Greet, or follow the deep link by which somebody came."""
     await ask.desk.store.open_chat(ask.chat.id)
-    if ask.words.startswith((RELATED_PAYLOAD, SHARE_PAYLOAD)):
-        verb, _, code = ask.words.partition("_")
-        story = await ask.desk.store.find_story_by_code(code)
-        if story is not None:
-            await (say_related if verb == "related" else say_share)(ask, story)
-            return
-    if not ask.is_private:
-        await ask.say("group_greeting")
+    if ask.words == SUBSCRIBE_PAYLOAD:
+        await subscribe(replace(ask, words=""))
         return
-    subscribe_button = Button(ask.label("label_subscribe"), callback_data="subscribe:")
-    latest_button = Button(ask.label("label_latest"), callback_data="latest:")
-    await ask.say("greeting", buttons=((subscribe_button, latest_button),))
+    verb, _, code = ask.words.partition("_")
+    story = await ask.desk.store.find_story_by_code(code) if verb in STORY_PAYLOADS else None
+    if story is not None:
+        await (say_related if verb == "related" else say_share)(ask, story)
+    elif ask.is_private:
+        await _greet(ask)
+    else:
+        await ask.say("group_greeting")
 
 
 async def show_help(ask: Ask) -> None:
@@ -204,12 +206,18 @@ def without_callback(message: Message, bot_name: str, code: str) -> Message:
         tuple(Button(b.text, url=link) if b.callback_data else b for b in row)
         for row in message.buttons
     )
-    return Message(message.html, message.text, tuple(rows), message.preview_url)
+    return replace(message, buttons=tuple(rows))
 
 
 def start_link(bot_name: str, code: str) -> str:
     """Give the link that opens the bot and asks for a story's related stories."""
-    return f"https://t.me/{bot_name}?start={RELATED_PAYLOAD}{code}"
+    return f"https://t.me/{bot_name}?start=related_{code}"
+
+
+async def _greet(ask: Ask) -> None:
+    subscribe_button = Button(ask.label("label_subscribe"), callback_data="subscribe:")
+    latest_button = Button(ask.label("label_latest"), callback_data="latest:")
+    await ask.say("greeting", buttons=((subscribe_button, latest_button),))
 
 
 async def _latest_page(ask: Ask) -> Page:

@@ -180,6 +180,7 @@ def _is_inside_character(text: str, at: int) -> bool:
 
 
 _MARK: Final = re.compile("[*_~]")
+_MARK_AFTER_MARK: Final = re.compile("(?<=[*_~>])([*_~])(?=.+\\1(?![0-9A-Za-z]))")
 _LIST_OR_QUOTE: Final = re.compile(r"(?=[-*•>]\s|>|\d+[.)]\s)")
 _LOOKALIKE_STAR: Final = "\u2217"
 _LOOKALIKE_GRAVE: Final = "\u02cb"
@@ -198,6 +199,11 @@ def whatsapp_text(text: str) -> str:
     Source: WhatsApp's help page on formatting; it has no escape character.
     """
     return "\n".join(_unmarked(line, fenced="```" in text) for line in text.split("\n"))
+
+
+def whatsapp_url(url: str) -> str:
+    """Percent-encode a mark that could open a span inside a URL: after another, before its twin."""
+    return _MARK_AFTER_MARK.sub(lambda found: f"%{ord(found[0]):02X}", url)
 
 
 def _unmarked(line: str, *, fenced: bool) -> str:

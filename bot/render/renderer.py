@@ -27,6 +27,7 @@ from bot.text import (
     utf16_length,
     whatsapp_text,
     whatsapp_title,
+    whatsapp_url,
 )
 from bot.types import Button, Message, Platform, ShareLinks, ShareSheet, ShareTexts, Story
 
@@ -60,7 +61,7 @@ _FILES: Final = {
 _MAX_FIELD_CHARS: Final = 6_000
 _LEAST_SUMMARY: Final = 40
 _ROOM_BESIDE_URL: Final = 200
-_MAX_TRIES: Final = 12
+_MAX_TRIES: Final = 20
 _WHATSAPP_FORM: Final = len("https://wa.me/?text=")
 _LINE_FORM: Final = len("https://line.me/R/share?text=")
 
@@ -103,7 +104,9 @@ class _Draft:
             room = measure(self.summary) - excess
             summary = shorten(self.summary, room, measure) if room >= _LEAST_SUMMARY else ""
             return replace(self, summary=summary)
-        room = measure(self.title) - excess
+        size = measure(self.title)
+        # A template may make more of a title than its own length: then half of it at a time.
+        room = max(size - excess, size // 2)
         return replace(self, title=shorten(self.title, room, measure)) if room > 1 else None
 
 
@@ -238,9 +241,12 @@ class Renderer:
         url, short = story.url, story.short_url
         if utf16_length(url) > room:
             return "", ""
-        link = tagged(url, platform) if self._utm and platform is not Platform.PLAIN else url
-        link = short if url and short else link if utf16_length(link) <= room else url
-        if len(escape(url + link).encode()) > MAX_LINK_BYTES:
+        with_tags = tagged(url, platform) if self._utm and platform is not Platform.PLAIN else url
+        choices = [short if url and short else with_tags, url]
+        if platform is Platform.WHATSAPP:
+            choices = [*map(whatsapp_url, choices), url]
+        link = next(choice for choice in choices if utf16_length(choice) <= room)
+        if platform is Platform.TELEGRAM and len(escape(url + link).encode()) > MAX_LINK_BYTES:
             return "", ""
         return url, link
 

@@ -1,0 +1,357 @@
+"""Bytes to characters, markup to tokens, markup to plain text: linear in whatever it is given."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_ATTRIBUTES = 64
+MAX_ENTITY_CHARS = 32
+MAX_UNFINISHED = 1
+MAX_TITLE_CHARS = 50_000
+MAX_TEXT_CHARS = 1_000_000
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_BARE_STARTS = (
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+    (b"\x4c\x6f\xa7\x94", "cp037"),
+)
+_HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_INNER_CHARSET = re.compile(
+    rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']\s*([\w.:-]{2,40})"
+    rb"|<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{2,40})",
+    re.IGNORECASE,
+)
+# Browsers read these labels as their supersets (WHATWG Encoding, section 4.2).
+_SUPERSETS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+_WIDE = frozenset({"gb18030", "big5", "cp932", "euc_jp", "cp949", "hz"})
+_C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+_UNDECODED = {
+    0xDC00 + code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0x100)
+}
+
+_ATTRIBUTE = (
+    r"[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+))?)?"
+)
+_TAG = re.compile(
+    rf"<(/?)([a-zA-Z_][^\s/><=\"']*+)(?=[\s/>])((?:{re.sub(r'[(](?![?])', '(?:', _ATTRIBUTE)})*+)[\s/]*+>"
+)
+_TAG_START = re.compile(r"</?[a-zA-Z_][^\s/><=\"']*+[\s/>]")
+_OPENER = re.compile(r"<(?=[a-zA-Z_/!?])")
+_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_FIELD_END = re.compile(r"</(?:item|entry|title|link|description|summary|content|guid|category)\b")
+_ENTITY = re.compile(
+    rf"&(?:#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,{MAX_ENTITY_CHARS}}});"
+)
+_RAW = frozenset("script style textarea title xmp iframe noembed noframes".split())
+
+_BLOCKS = (
+    "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|figcaption|"
+    "figure|footer|form|h[1-6]|header|hr|legend|li|main|menu|nav|ol|p|pre|section|summary|table|"
+    "tbody|td|tfoot|th|thead|tr|ul"
+)
+_INLINE = (
+    "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|embed|font|i|img|ins|kbd|mark|nobr|q|s|"
+    "samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
+)
+BLOCK_NAMES = re.compile(rf"(?:{_BLOCKS})\Z")
+_BLOCK_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_BLOCKS})(?:[\s/][^<>]*)?>", re.IGNORECASE)
+_KNOWN_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_INLINE})(?:[\s/][^<>]*)?>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_TRAP = re.compile(
+    r"<(?:[!?]|script|style|noscript|template|svg|iframe|textarea|title|select|button|audio|video)"
+    r"|=\s*(?:\"[^\"<>]*[<>]|'[^'<>]*[<>])",
+    re.IGNORECASE,
+)
+SILENT = frozenset(
+    "script style noscript template svg iframe textarea select button audio video object "
+    "canvas math noembed noframes head".split()
+)
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f\xad\u200b\u2060\ufeff\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
+)
+_HIGH = re.compile("[\x80-\x9f]")
+
+
+class Token(NamedTuple):
+    """A piece of markup.
+
+    `kind` is "start", "end", "empty" (`<x/>`), "text" (entities not yet decoded), "cdata", or
+    "raw" (the inside of a script and its like). `text` is the tag's name or the characters,
+    `attrs` a start tag's attributes as written, for `attributes`.
+    """
+
+    kind: str
+    text: str
+    attrs: str = ""
+
+
+def decode(body: bytes, content_type: str | None) -> str:
+    """Turn the bytes of a feed or page into characters, whatever they claim to be.
+
+    A byte order mark decides; then what is valid UTF-8 with characters beyond ASCII is UTF-8,
+    since other encodings do not look like it by chance; then the first that fits of the header's
+    and the document's charset. What fits nothing is read as UTF-8 with its stray bytes taken for
+    windows-1252. Never raises.
+    Source: WHATWG Encoding (labels), RFC 7303 (order of header and declaration).
+    """
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return body.decode(name, "replace").lstrip("\ufeff")
+    claims = _claims(body, content_type)
+    wide = next((name for name in claims if name in _WIDE or name.startswith("iso2022")), None)
+    if wide and (text := _strict(body, wide)) and not _surely_utf8(body):
+        return text
+    for mark, name in _BARE_STARTS:
+        if body.startswith(mark) and (text := _strict(body[: len(body) & ~3], name)):
+            return text
+    for name in ("utf-8", *claims):
+        if (text := _strict(body, name)) is not None:
+            return text
+    return body.decode("utf-8", "surrogateescape").translate(_UNDECODED)
+
+
+def _claims(body: bytes, content_type: str | None) -> list[str]:
+    inner = _INNER_CHARSET.search(body[:4096])
+    labels = [
+        header[1] if content_type and (header := _HEADER_CHARSET.search(content_type)) else "",
+        (inner[1] or inner[2]).decode("ascii", "replace") if inner else "",
+    ]
+    return [name for label in labels if (name := _codec(label))]
+
+
+def _codec(label: str) -> str | None:
+    try:
+        name = codecs.lookup(label).name if label else "utf-8"
+        "".encode(name)
+    except (LookupError, ValueError):
+        return None
+    if name.startswith(("utf-16", "utf-32", "utf-8")):
+        return None
+    return _SUPERSETS.get(name, name)
+
+
+def _strict(body: bytes, name: str) -> str | None:
+    try:
+        return body.decode(name)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _surely_utf8(body: bytes) -> bool:
+    text = _strict(body, "utf-8")
+    return text is not None and len(body) - len(text) >= 8
+
+
+def tokens(markup: str, *, xml: bool, max_tags: int) -> Iterator[Token]:
+    """Cut markup of any quality into tokens.
+
+    In order, nothing lost: what is no tag is text. `xml` knows CDATA sections and takes no element
+    for raw text. Ends after `max_tags` tags, so that the cost has a bound.
+    Source: HTML Living Standard, section 13.2.5 (attributes end where browsers end them).
+    """
+    return _Scanner(markup, xml=xml).tokens(max_tags)
+
+
+class _Scanner:
+    """A walk over one text; remembers what it does not hold, so as not to search for it again."""
+
+    def __init__(self, markup: str, *, xml: bool) -> None:
+        self._markup = markup
+        self._xml = xml
+        self._absent: set[str] = set()
+        self._unfinished = 0
+
+    def tokens(self, max_tags: int) -> Iterator[Token]:
+        markup, at, begun, count = self._markup, 0, 0, 0
+        while count < max_tags and (opener := _OPENER.search(markup, at)):
+            at = opener.start()
+            end, found = self._markup_at(at)
+            if end == at:
+                at += 1
+                continue
+            if at > begun:
+                yield Token("text", markup[begun:at])
+            yield from found
+            count += 1
+            at = begun = end
+        if begun < len(markup) and count < max_tags:
+            yield Token("text", markup[begun:])
+
+    def _markup_at(self, at: int) -> tuple[int, tuple[Token, ...]]:
+        """Give the end and the tokens of the markup that begins at a "<"; none if it is text."""
+        if tag := self._tag(at):
+            name = tag[2] if self._xml else tag[2].lower()
+            end = tag.end()
+            kind = "end" if tag[1] else "empty" if self._markup[end - 2] == "/" else "start"
+            found = Token(kind, name, tag[3])
+            if kind != "start" or self._xml or name not in _RAW:
+                return end, (found,)
+            close = re.compile(rf"</{name}\b", re.IGNORECASE).search(self._markup, end)
+            inside = close.start() if close else len(self._markup)
+            return inside, (found, Token("raw", self._markup[end:inside]))
+        if self._xml and self._markup.startswith("<![CDATA[", at):
+            end = self._section_end(at)
+            return end, (Token("cdata", self._markup[at + 9 : end].removesuffix("]]>")),)
+        if self._markup.startswith(("<!", "<?", "</"), at):
+            return self._declaration_end(at), ()
+        return at, ()
+
+    def _tag(self, at: int) -> re.Match[str] | None:
+        if self._unfinished >= MAX_UNFINISHED:
+            return None
+        tag = _TAG.match(self._markup, at)
+        if tag is None and _TAG_START.match(self._markup, at):
+            self._unfinished += 1
+        return tag
+
+    def _section_end(self, at: int) -> int:
+        """Give the end of a CDATA section; one without its own end stops before an end tag."""
+        end, following = self._find("]]>", at), self._find("<![CDATA[", at + 9)
+        if end >= 0 and not 0 <= following < end:
+            return end + 3
+        close = _FIELD_END.search(self._markup, at)
+        limit = end + 3 if end >= 0 else len(self._markup)
+        return min(close.start(), limit) if close else limit
+
+    def _declaration_end(self, at: int) -> int:
+        """Give where a comment, doctype, instruction or stray end tag ends."""
+        closer = ">"
+        if self._markup.startswith("<!--", at):
+            closer = "-->"
+        elif self._xml and self._markup.startswith("<?", at):
+            closer = "?>"
+        elif self._xml and self._markup[at : at + 9].upper() == "<!DOCTYPE":
+            subset = self._markup.find("[", at, max(self._find(">", at), at))
+            closer = "]>" if subset >= 0 else ">"
+        found = self._find(closer, at + 2)
+        return found + len(closer) if found >= 0 else at + 2
+
+    def _find(self, wanted: str, at: int) -> int:
+        if wanted in self._absent:
+            return -1
+        found = self._markup.find(wanted, at)
+        if found < 0:
+            self._absent.add(wanted)
+        return found
+
+
+def attributes(written: str) -> dict[str, str]:
+    """Read a start tag's attributes: names in lower case, entities decoded, the first 64."""
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTES.finditer(written):
+        value = match[2] or match[3] or match[4] or ""
+        found.setdefault(match[1].lower(), unescape(value))
+        if len(found) >= MAX_ATTRIBUTES:
+            break
+    return found
+
+
+def unescape(text: str) -> str:
+    """Decode character references that are written whole, with their semicolon.
+
+    Others stay: "Tom &parah" is no pilcrow.
+    """
+    if "&" not in text:
+        return text
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+
+
+def decoded(text: str) -> str:
+    """Decode character references, and once more where that uncovers another one."""
+    once = unescape(text)
+    return unescape(once) if "&" in once else once
+
+
+def folded(text: str) -> str:
+    """Put a text on one line: white space folded, what no reader can see taken out."""
+    if not text.isascii() or not text.isprintable():
+        text = _visible(text)
+    return " ".join(text.split())
+
+
+def _visible(text: str) -> str:
+    if _HIGH.search(text):
+        text = text.translate(_C1)
+    return _INVISIBLE.sub("", text)
+
+
+def title_text(markup: str) -> str:
+    """Give a title as one plain line.
+
+    Only tags that HTML knows are taken out, so that "Harga < 5 ribu" and "Array<String>" survive.
+    """
+    markup = markup[:MAX_TITLE_CHARS]
+    if "<" in markup:
+        markup = _KNOWN_TAG.sub("", _BLOCK_TAG.sub(" ", markup))
+    return folded(decoded(markup))
+
+
+def text_lines(markup: str) -> list[str]:
+    """Give the plain text of HTML, a line for each block or line break; no line is empty.
+
+    Scripts, styles, forms' controls and comments say nothing. HTML that was escaped once too often
+    is read as HTML.
+    """
+    markup = markup[:MAX_TEXT_CHARS]
+    lines = _lines(markup)
+    if "<" not in markup and any(_BLOCK_TAG.search(line) for line in lines):
+        return _lines("\n".join(lines))
+    return lines
+
+
+def _lines(markup: str) -> list[str]:
+    if "<" not in markup:
+        text = markup
+    elif _TRAP.search(markup):
+        text = "".join(_spoken(markup))
+    else:
+        text = _ANY_TAG.sub("", _BLOCK_TAG.sub("\v", _one_line(markup)))
+        return [line for part in decoded(text).split("\v") if (line := folded(part))]
+    parts = decoded(text).replace("\r", "\n").split("\v" if "\v" in text else "\n")
+    return [line for part in parts if (line := folded(part))]
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\v", " ")
+
+
+def _spoken(markup: str) -> Iterator[str]:
+    silent = ""
+    for token in tokens(_one_line(markup), xml=False, max_tags=100_000):
+        if silent:
+            silent = "" if token.kind == "end" and token.text == silent else silent
+        elif token.kind == "text":
+            yield token.text
+        elif token.kind == "start" and token.text in SILENT:
+            silent = token.text
+        elif token.kind != "raw" and BLOCK_NAMES.match(token.text):
+            yield "\v"
+
+
+def escaped(text: str) -> str:
+    """Write plain characters as HTML."""
+    return html.escape(text, quote=False)

@@ -1,0 +1,207 @@
+"""What newsroom software puts around and between a story's own words, and how to leave it out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_DATELINE_CHARS = 90
+MAX_ASIDE_CHARS = 300
+
+_ASIDE = re.compile(
+    r"(?:(?:baca|simak|lihat|tonton|cek)\s*(?:juga|pula)|(?:read|see|watch)\s+(?:also|more|next)|"
+    r"also\s+read|related|terkait|artikel\s+terkait|berita\s+terkait|baca\s+selengkapnya|"
+    r"pilihan\s+redaksi|recommended)\s*[:：»>–-]",
+    re.IGNORECASE,
+)
+_BARE_ASIDE = re.compile(
+    r"(?:baca|simak)\s+(?:juga|pula)\b|(?:read\s+also|also\s+read)\b", re.IGNORECASE
+)
+_NOISE = re.compile(
+    r"""(?:
+    [\W_]*(?:advertisement|advertorial|sponsored|iklan|ads?|pariwara|promoted)[\W_]*
+    |[\W_]*(?:advertisement[\W_]+)?scroll\ (?:to|untuk|ke\ bawah)\b.{0,60}
+    |(?:lanjutkan|gulir)\ (?:membaca|untuk|ke)\b.{0,60}
+    |(?:continue|keep)\ reading\b.{0,40}
+    |(?:url|link|tautan)\ (?:berhasil\ )?(?:di\s?copy|disalin|copied|telah\ disalin).{0,30}
+    |(?:berita|artikel|tulisan|halaman)\ ini\ (?:telah\ |sudah\ )?(?:\d[\d.,]*\ kali\ )?
+        (?:dibaca|dilihat)\b.{0,40}
+    |(?:dibaca|dilihat|views?|viewed|hits?)\s*:?\s*\d[\d.,]*\s*(?:kali|x|times|rb|k)?
+    |\d[\d.,]*\s*(?:kali\ dibaca|x\ dibaca|views?|kali\ dilihat|shares?|dibagikan|dibaca)
+    |(?:bagikan|share|sebarkan)(?:\ (?:this|ini|on|ke|di|via|artikel|berita|article|story|post)\b
+        .{0,40})?[\s:!]*
+    |(?:ikuti\ kami|follow\ us)\b.{0,60}
+    |(?:ikuti|follow|dapatkan|gabung|join)\b.{0,60}(?:google\ news|whatsapp|telegram|channel|saluran)
+        .{0,60}
+    |(?:\d+\ )?(?:komentar|comments?|leave\ a\ (?:reply|comment)|tinggalkan\ (?:balasan|komentar))
+    |(?:foto|photo|image|ilustrasi|gambar|sumber\ foto|dok(?:umentasi)?)\s*:.{0,160}
+    |\((?:foto|photo|dok|ist|image)\b[^()]{0,120}\)
+    |\(\*+\)|\*{3,}|[-–—_=.·•]{1,}
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SHARE_WORDS = frozenset(
+    "facebook twitter x whatsapp wa telegram line copy icon share bagikan salin tautan link url "
+    "pinterest linkedin email print cetak threads tweet kirim messenger instagram tiktok youtube "
+    "bluesky reddit fb ig more lainnya via ke on to".split()
+)
+_TAIL = re.compile(r"\s*(?:\[\s*(?:…|\.{3,})\s*\]|\(\s*(?:…|\.{3})\s*\))\s*\Z")
+_MORE = re.compile(
+    r"\s*(?:…|\.{3})?\s*(?:(?:continue|keep) reading|read more|read the rest|baca selengkapnya|"
+    r"selengkapnya|lanjutkan membaca|baca lebih lanjut)(?:\s*[»→›>…]+|\s*[“\"][^“”\"]{0,300}[”\"])?"
+    r"[\s.»→›>]*\Z",
+    re.IGNORECASE,
+)
+_APPEARED = re.compile(
+    r"\s*(?:\b(?:the post|this post|the article|artikel|postingan|pos|tulisan|berita)\b"
+    r"(?:(?!\b(?:the post|artikel|postingan)\b).){1,600}?"
+    r"\b(?:(?:first )?appeared first on|first appeared on|pertama kali (?:tampil|muncul|terbit|"
+    r"dipublikasikan|diterbitkan) (?:pada|di)|(?:muncul|tampil) (?:pertama|lebih dulu) (?:kali )?"
+    r"(?:pada|di))\b.{0,200})\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_PLACES = frozenset(
+    """jakarta surabaya bandung medan semarang makassar palembang tangerang depok bekasi bogor serang
+    cilegon pandeglang lebak rangkasbitung batam pekanbaru padang malang samarinda balikpapan
+    banjarmasin pontianak denpasar yogyakarta jogja sleman bantul solo surakarta manado ambon
+    jayapura kupang mataram kendari palu gorontalo ternate sofifi mamuju bengkulu jambi lampung
+    bandarlampung pangkalpinang tanjungpinang aceh medan binjai sukabumi cianjur garut tasikmalaya
+    ciamis cirebon indramayu majalengka kuningan sumedang subang purwakarta karawang cimahi banjar
+    tegal brebes pekalongan pemalang kudus demak jepara pati rembang blora grobogan kendal batang
+    salatiga magelang temanggung wonosobo purworejo kebumen cilacap banyumas purwokerto purbalingga
+    banjarnegara klaten boyolali sragen karanganyar wonogiri sukoharjo madiun ngawi magetan ponorogo
+    pacitan kediri blitar tulungagung trenggalek nganjuk jombang mojokerto sidoarjo gresik lamongan
+    tuban bojonegoro pasuruan probolinggo lumajang jember bondowoso situbondo banyuwangi bangkalan
+    sampang pamekasan sumenep gianyar badung tabanan buleleng singaraja karangasem klungkung
+    lombok bima dompu sumbawa merauke timika nabire sorong manokwari wamena tarakan nunukan bontang
+    palangkaraya singkawang sampit bitung tomohon bukittinggi payakumbuh dumai prabumulih lubuklinggau
+    pematangsiantar sibolga langsa lhokseumawe sabang gunungkidul wates nusantara banten
+    london washington paris beijing tokyo singapore singapura geneva jenewa moscow moskow berlin
+    brussels kyiv gaza jerusalem tehran teheran riyadh mecca makkah madinah cairo kairo delhi mumbai
+    bangkok manila hanoi seoul sydney canberra melbourne nairobi lagos johannesburg rome madrid
+    lisbon vienna istanbul ankara dubai doha boston chicago houston""".split()
+)
+_PLACE_PREFIX = frozenset("kota kabupaten kab kab. kec kecamatan provinsi".split())
+_DIRECTIONS = frozenset("selatan utara barat timur pusat tengah raya city laut darat".split())
+_DOMAIN = re.compile(
+    r"[\w-]{2,40}(?:\.[\w-]{2,40})*\.(?:com|co|id|net|org|news|tv|info|press|my|sg|uk|media|online)",
+    re.IGNORECASE,
+)
+_AGENCY = re.compile(r"[(\[]\s*(?:[A-Z]{2,12}|Reuters|Antara|Bloomberg|dpa|Xinhua)\s*[)\]]")
+_DASH = re.compile(
+    r"\s*[|,.]?\s*(?:(?<=\s)[-–—−]{1,3}(?=\s)|[–—−]{1,2}|--|(?<=\S)-(?=\s)|[|:](?=\s))\s*"
+)
+_HEAD_WORDS = re.compile(r"[^\W\d_][\w.'’-]*\Z")
+_DATE_PART = re.compile(
+    r"(?:\w+\s*)?\(?\d{1,2}(?:\s*[/-]\s*\d{1,2}(?:\s*[/-]\s*\d{2,4})?|\s+\w+(?:\s+\d{4})?)\)?"
+    r"|[A-Z][a-z]{2,8}\.?\s+\d{1,2}(?:\s+\d{4})?",
+)
+
+
+def story_lines(lines: Iterable[str]) -> list[str]:
+    """Keep the lines that are the story's: no advertising, "Baca Juga", share words, counters.
+
+    The note that a feed puts at an excerpt's end ("The post … appeared first on …", "[…]") is cut.
+    """
+    kept = [line for line in lines if not is_noise(line)]
+    while kept:
+        last = _tailless(kept[-1])
+        if last == kept[-1]:
+            break
+        kept[-1:] = [last] if last else []
+    return kept
+
+
+def is_noise(line: str) -> bool:
+    """Say whether a whole line is furniture, not story."""
+    if len(line) > MAX_ASIDE_CHARS:
+        return False
+    if _ASIDE.match(line) or _NOISE.fullmatch(line):
+        return True
+    if _BARE_ASIDE.match(line) and line[-1] not in '.!?”"':
+        return True
+    words = line.casefold().replace(",", " ").replace("|", " ").split()
+    return len(line) < 120 and all(word.strip("·•:/()") in _SHARE_WORDS for word in words)
+
+
+def _tailless(line: str) -> str:
+    tail = line[-1000:]
+    cut = _MORE.sub("", _TAIL.sub("", _APPEARED.sub("", tail)))
+    return line if cut == tail else (line[:-1000] + cut).rstrip()
+
+
+def without_dateline(paragraph: str, source: str = "") -> str:
+    """Take the dateline off a story's first paragraph: "TANGERANG, bantenraya.co – Polres …".
+
+    A head is a dateline only where it says so: it names a web address, an agency or a town, or
+    `source` (the newsroom's name); anything else stays, so that no word of the story is lost. A
+    paragraph that is nothing but a dateline becomes "".
+    """
+    if is_dateline(paragraph, source):
+        return ""
+    for dash in _DASH.finditer(paragraph, 2, MAX_DATELINE_CHARS + 4):
+        head, rest = paragraph[: dash.start()], paragraph[dash.end() :]
+        if not rest or not _starts_sentence(rest):
+            continue
+        if _is_head(head, source, rest):
+            return without_dateline(rest, source) if _DOMAIN.fullmatch(head) else rest
+    return paragraph
+
+
+def is_dateline(line: str, source: str = "") -> bool:
+    """Say whether a line is nothing but a dateline: "bantenraya.co | TANGERANG"."""
+    if len(line) > MAX_DATELINE_CHARS or line.endswith(("?", "!", "”", '"')):
+        return False
+    parts = _parts(line.strip(" -–—|,:."))
+    return bool(parts) and all(
+        _names_source(part, source) or _is_place(part) or _DATE_PART.fullmatch(part)
+        for part in parts
+    )
+
+
+def _parts(head: str) -> list[str]:
+    spaced = _AGENCY.sub(lambda agency: f",{agency[0]},", head)
+    return [part.strip() for part in re.split(r"[,|/]|\s[-–—]+\s", spaced) if part.strip(" ()[].")]
+
+
+def _starts_sentence(rest: str) -> bool:
+    first = rest.lstrip("“\"'‘(«")[:1]
+    return first.isupper() or first.isdigit() or not first.isascii()
+
+
+def _is_head(head: str, source: str, rest: str) -> bool:
+    parts = _parts(head)
+    if not 0 < len(parts) <= 5 or not all(_is_part(part, source) for part in parts):
+        return False
+    if any(_names_source(part, source) or _AGENCY.fullmatch(part) for part in parts):
+        return True
+    following = re.split(r"[\s,.]", rest, maxsplit=1)[0]
+    if _is_place(following) and not _is_place(" ".join(rest.split()[:3])):
+        return False
+    return _is_place(parts[0]) or (len(parts) > 1 and parts[0].isupper() and not rest.isupper())
+
+
+def _is_part(part: str, source: str) -> bool:
+    """Say whether this can stand in a dateline: one to four capitalised words, a date, a source."""
+    if _names_source(part, source) or _AGENCY.fullmatch(part) or _DATE_PART.fullmatch(part):
+        return True
+    words = part.split()
+    return len(words) <= 4 and all(_HEAD_WORDS.match(word) and word[0].isupper() for word in words)
+
+
+def _names_source(part: str, source: str) -> bool:
+    bare = part.strip("()[] .")
+    return bool(_DOMAIN.fullmatch(bare)) or bool(source and bare.casefold() == source.casefold())
+
+
+def _is_place(part: str) -> bool:
+    words = part.casefold().strip("()[] .").split()
+    if not words or len(words) > 4 or not part[:1].isupper():
+        return False
+    if words[0] in _PLACE_PREFIX and len(words) > 1:
+        return part.isupper() or words[1] in _PLACES
+    return words[0] in _PLACES and all(word in _PLACES or word in _DIRECTIONS for word in words[1:])

@@ -128,9 +128,6 @@ async def refusal(call: Any) -> str:
     return caught.value.message.lower()
 
 
-# --- transport
-
-
 async def test_getme_names_the_bot(bot):
     me = await bot.get_me()
     assert (me.username, me.is_bot, me.supports_inline_queries) == ("sebar_bot", True, True)
@@ -211,9 +208,6 @@ def test_every_parameter_is_one_that_the_bot_api_has(method):
     assert set(method.parameters.kinds) <= set(known)
 
 
-# --- texts
-
-
 async def test_html_becomes_text_and_entities(bot, world):
     sent = await bot.send_message(
         world.reader_id,
@@ -266,9 +260,6 @@ async def test_the_length_counts_after_parsing(bot, world):
 async def test_only_html_is_spoken(bot, world):
     call = bot.send_message(world.reader_id, "a", parse_mode="Textile")
     assert await refusal(call) == "unsupported parse_mode"
-
-
-# --- buttons and previews
 
 
 async def test_buttons_and_preview_come_back(bot, world):
@@ -345,9 +336,6 @@ async def test_a_large_preview_without_url_is_a_bug_of_ours(bot, world):
     preview = LinkPreviewOptions(prefer_large_media=True)
     call = bot.send_message(world.reader_id, "a", link_preview_options=preview)
     assert "has no effect" in await refusal(call)
-
-
-# --- who may write where
 
 
 async def test_a_stranger_is_not_found_and_an_acquaintance_must_start(bot, sandbox, world):
@@ -472,9 +460,6 @@ async def test_ids_count_per_channel_but_per_account_in_private(bot, sandbox, wo
     assert (await bot.send_message(world.group_id, "a")).message_id == 2
 
 
-# --- editing and deleting
-
-
 async def test_an_edit_replaces_text_and_buttons(bot, sandbox, world):
     sent = await bot.send_message(world.reader_id, "a", reply_markup=keyboard(URL_BUTTON))
     edited = await sent.edit_text("<i>b</i>", parse_mode="HTML")
@@ -570,9 +555,6 @@ async def test_forward_and_copy(bot, world):
     assert copied.message_id == forwarded.message_id + 1
     kept = await bot.send_message(world.channel, "a", protect_content=True)
     assert await refusal(kept.forward(world.reader_id)) == "message can't be forwarded"
-
-
-# --- updates
 
 
 async def test_updates_come_in_order_and_are_confirmed(bot, sandbox, world):
@@ -690,9 +672,6 @@ async def test_channel_posts_of_people_reach_the_bot(bot, sandbox, world):
     assert (await bot.get_updates())[-1].channel_post.text == "tangan"
 
 
-# --- callback and inline queries
-
-
 async def test_a_press_waits_for_the_bots_answer(bot, sandbox, world):
     markup = keyboard(InlineKeyboardButton("Terkait", callback_data="related:1"))
     sent = await bot.send_message(world.reader_id, "a", reply_markup=markup)
@@ -756,9 +735,6 @@ async def test_inline_results_that_telegram_refuses(bot, sandbox, world, results
     assert reason in await refusal(bot._post("answerInlineQuery", data))
 
 
-# --- chats and profile
-
-
 async def test_chats_and_their_people(bot, world):
     chat = await bot.get_chat(world.channel)
     assert (chat.id, chat.type, chat.title) == (world.channel_id, "channel", "Kabar Banten Raya")
@@ -811,9 +787,6 @@ async def test_names_menus_and_actions(bot, world):
     assert "wrong parameter action" in await refusal(
         bot.send_chat_action(world.reader_id, "dancing")
     )
-
-
-# --- misfortune
 
 
 async def test_a_planned_429_says_when_to_come_back(base, http, sandbox, world):
@@ -886,9 +859,6 @@ async def test_the_ledger_keeps_every_call(bot, sandbox, world):
     assert calls[0].reply["result"]["text"] == "a"
 
 
-# --- the remote control
-
-
 async def test_another_process_can_build_and_play_a_world(base, http, sandbox):
     async def do(verb: str, **args: Any) -> Any:
         async with http.post(f"{base}/_sandbox/{verb}", json=args) as answer:
@@ -947,8 +917,6 @@ async def test_events_stream_what_happens(base, http, bot, world):
                 kinds.append(json.loads(line[6:])["kind"])
     assert kinds == ["posted", "edited", "deleted"]
 
-
-# --- properties
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),

@@ -241,6 +241,7 @@ async def test_commands_and_words_follow_the_visitors_language(visit):
         await page.get_by_role("radio", name="English").click()
         box = page.get_by_role("textbox", name="Write a message")
         await box.press_sequentially("/la")
+        await expect(page.get_by_role("option")).to_have_text("/latestLatest stories")
         await page.keyboard.press("ArrowDown")
         await page.keyboard.press("Enter")
         message = await place.next_update("message")

@@ -140,9 +140,6 @@ def _get_me(sandbox: Sandbox, _args: Json) -> Json:
     }
 
 
-# --- updates
-
-
 async def _get_updates(sandbox: Sandbox, args: Json) -> list[Json]:
     sandbox.updates.allow(_kinds(args))
     limit = min(max(args.get("limit", 100), 1), 100)
@@ -201,9 +198,6 @@ def _kinds(args: Json) -> list[str] | None:
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         raise bad("Expected an Array of String")
     return [kind for kind in kinds if kind in KINDS]
-
-
-# --- messages
 
 
 def _send_message(sandbox: Sandbox, args: Json) -> Json:
@@ -327,9 +321,6 @@ def _chat_action(sandbox: Sandbox, args: Json) -> bool:
     return True
 
 
-# --- queries
-
-
 async def _answer_callback(sandbox: Sandbox, args: Json) -> bool:
     query = sandbox.pressed.get(args["callback_query_id"])
     if not query or query.answer is not None or sandbox.now() - query.asked_at > QUERY_LIVES_S:
@@ -361,9 +352,6 @@ async def _answer_inline(sandbox: Sandbox, args: Json) -> bool:
         }
         sandbox.answered.notify_all()
     return True
-
-
-# --- chats
 
 
 def _get_chat(sandbox: Sandbox, args: Json) -> Json:

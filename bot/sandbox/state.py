@@ -95,8 +95,6 @@ class Sandbox:
         self._last_number += 1
         return self._last_number
 
-    # --- people and chats
-
     def add_user(
         self,
         first_name: str,
@@ -245,8 +243,6 @@ class Sandbox:
         self.emit("chats", new.id)
         return new
 
-    # --- topics
-
     def add_topic(self, chat_id: int, name: str) -> int:
         """Open a topic in a forum and give its thread id."""
         chat = self.chats[chat_id]
@@ -264,8 +260,6 @@ class Sandbox:
     def delete_topic(self, chat_id: int, topic_id: int) -> None:
         """Delete a topic."""
         self.chats[chat_id].topics[topic_id].deleted = True
-
-    # --- what people say
 
     def say(
         self,
@@ -327,8 +321,6 @@ class Sandbox:
             return None
         return query.answer
 
-    # --- inline mode
-
     def ask_inline(
         self, user_id: int, query: str, *, offset: str = "", chat_type: str = "sender"
     ) -> Asked:
@@ -374,8 +366,6 @@ class Sandbox:
             more = {"inline_message_id": inline_id} if inline_id else {}
             self.updates.add("chosen_inline_result", asked.user_id, chosen | more)
         return post
-
-    # --- messages, whoever sends them
 
     def put(self, post: Post) -> Post:
         """Keep a new message, numbered as Telegram numbers: see `next_id`."""
@@ -428,8 +418,6 @@ class Sandbox:
         posts = self.chats[chat_id].posts.values()
         return [post for post in posts if post.outgoing and not post.deleted_at]
 
-    # --- who listens
-
     def listen(self) -> asyncio.Queue[Json]:
         """Give a queue of all that happens from now on; `unlisten` ends it."""
         queue: asyncio.Queue[Json] = asyncio.Queue(LISTENER_EVENTS)
@@ -447,8 +435,6 @@ class Sandbox:
                 queue.put_nowait({"kind": kind, "chat_id": chat_id, **more})
             except asyncio.QueueFull:
                 self._listeners.discard(queue)
-
-    # --- below
 
     def _free_id(self, first: int) -> int:
         number = first

@@ -174,13 +174,12 @@ def origin_json(world: World, post: Post) -> Json:
 def _media_json(content: Content) -> Json:
     media = content.media
     assert media is not None
-    file = {"file_id": media.file_id, "file_unique_id": f"u{media.file_id[-12:]}"}
+    file: Json = {"file_id": media.file_id, "file_unique_id": f"u{media.file_id[-12:]}"}
     if media.data:
-        file["file_size"] = str(len(media.data))
-    sized: Json = file | ({"file_size": len(media.data)} if media.data else {})
+        file["file_size"] = len(media.data)
     if content.kind == "photo":
-        return {"photo": [sized | {"width": 1280, "height": 720}]}
-    return {"document": sized | {"file_name": media.name, "mime_type": media.mime}}
+        return {"photo": [file | {"width": 1280, "height": 720}]}
+    return {"document": file | {"file_name": media.name, "mime_type": media.mime}}
 
 
 def _restricted() -> Json:

@@ -11,7 +11,7 @@ const setup = JSON.parse(document.body.dataset.setup);
 const state = {
   role: localStorage.getItem("role") === "editor" ? "editor" : "reader",
   language: localStorage.getItem("language") ?? "id",
-  bot: {}, chats: new Map(), messages: new Map(), unread: new Map(), open: 0,
+  bot: {}, chats: new Map(), messages: new Map(), unread: new Map(), open: 0, shown: 0,
   replyTo: null, commands: [], asked: null, inlineTimer: 0, drafts: new Map(),
 };
 
@@ -28,7 +28,7 @@ async function ask(path, body) {
   return body ? reply.result : reply;
 }
 
-/* --- world */
+/* World */
 
 async function load() {
   const world = await ask(`world?user=${me()}`);
@@ -76,7 +76,7 @@ function showChats() {
       face(make("span", { class: "avatar", "aria-hidden": "true" }), c),
       make("span", { class: "chat-title" }, title(c)),
       make("time", {}, last ? clock(last.date) : ""),
-      make("span", { class: "chat-last" }, last ? summary(last) : word("empty")),
+      make("span", { class: "chat-last", dir: "auto" }, last ? summary(last) : word("empty")),
       count ? make("span", { class: "badge" }, String(count)) : null,
     );
     row.addEventListener("click", () => openChat(c.id));
@@ -104,13 +104,19 @@ async function showRoom() {
   const closed = c.type === "channel" && !administers(c);
   $("composer").hidden = closed;
   $("closed").hidden = !closed;
-  closePanel();
+  if (state.shown !== c.id) closePanel();
+  state.shown = c.id;
   fitText();
   showMessages();
-  state.commands = await ask(`commands?chat=${c.id}&user=${me()}`);
+  await learnCommands();
 }
 
-/* --- messages */
+async function learnCommands() {
+  state.commands = await ask(`commands?chat=${state.open}&user=${me()}`);
+  if (document.activeElement === $("text")) typed();
+}
+
+/* Messages */
 
 const acts = { say, reply: startReply, copy, press, inline: startInline };
 
@@ -201,8 +207,8 @@ const EVENTS = {
     $("room-about").textContent = word("typing");
     setTimeout(() => { if (chat()) $("room-about").textContent = about(chat()); }, TYPING_MS);
   },
-  async commands() {
-    if (chat()) state.commands = await ask(`commands?chat=${state.open}&user=${me()}`);
+  commands() {
+    if (chat()) learnCommands();
   },
   chats: () => load(),
 };
@@ -223,7 +229,7 @@ function listen() {
   });
 }
 
-/* --- what the visitor does */
+/* What the visitor does */
 
 async function say(text) {
   if (!text.trim()) return;
@@ -298,7 +304,7 @@ function cancelReply() {
   $("replying").hidden = true;
 }
 
-/* --- composer: commands and inline mode share one list above it */
+/* Composer: commands and inline mode share one list above it */
 
 function openPanel(nodes, label) {
   $("panel").replaceChildren(...nodes);
@@ -396,7 +402,7 @@ async function submit() {
   }
 }
 
-/* --- newsroom's desk */
+/* Newsroom's desk */
 
 async function instruct(path, body, done) {
   const buttons = [$("publish"), $("correct")];
@@ -422,7 +428,7 @@ async function publish() {
   $("own-title").value = "";
 }
 
-/* --- switches */
+/* Switches */
 
 function choose(kind, value) {
   for (const radio of document.querySelectorAll(`[data-${kind}]`)) {

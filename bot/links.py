@@ -23,6 +23,7 @@ MAX_THREADS_CHARS: Final = 500
 _LEAST_THREADS_TITLE: Final = 200
 MAX_SUBJECT_CHARS: Final = 800
 _LONGEST_FORM: Final = 100
+_PROBE: Final = "x"
 CODE_CHARS: Final = 12
 
 _ENDS: Final = "".join(map(chr, range(0x21)))
@@ -37,6 +38,8 @@ _HOST: Final = re.compile(r"[0-9a-z._~!$&'()*+,;=\-\x80-\U0010ffff]+")
 _UNSAFE: Final = re.compile('[\x20"<>^`{|}\\\\\u0333\u033f\u030a]')
 _ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+_UNRESERVED_BYTES: Final = "".join(_UNRESERVED).encode()
 
 _TRACKING: Final = re.compile(
     r"""
@@ -242,12 +245,18 @@ class _Shared(NamedTuple):
     def _fit(self, form: Callable[[str], str], text: str) -> str | None:
         if len(form("")) > self.limit:
             return None
-        return form(shorten(text, self.limit, lambda part: len(form(part))))
+        return form(shorten(text, self.limit - len(form(_PROBE)) + len(_PROBE), _cost))
 
 
 def quoted_length(text: str) -> int:
-    """Length of a text as a percent-encoded value."""
-    return len(quote(text, safe=""))
+    """Length of a text as a percent-encoded value, without encoding it."""
+    encoded = text.encode()
+    return len(encoded) + 2 * len(encoded.translate(None, _UNRESERVED_BYTES))
+
+
+def _cost(text: str) -> int:
+    """Length of a text in a link at most: a line's end is two characters in a mail."""
+    return quoted_length(text) + len("%0D") * text.count("\n")
 
 
 def _fill(form: str, text: str, address: str = "") -> str:

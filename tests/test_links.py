@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 import tdlib
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.links import canonical, share_links, story_code, story_key, tagged
+from bot.links import canonical, quoted_length, share_links, story_code, story_key, tagged
 from bot.telegram_html import MarkupError, check_link, escape
 from bot.text import lines
 
@@ -288,6 +288,11 @@ def test_a_short_title_arrives_whole_through_every_link():
             assert lines(title) in (shared.get("text"), shared.get("subject")) or title in (
                 shared.get("body", "").replace("\r\n", "\n") + shared.get("text", "")
             )
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_the_length_of_an_encoded_value_is_known_without_encoding_it(text):
+    assert quoted_length(text) == len(quote(text, safe=""))
 
 
 def test_refused_hosts_are_not_canonical():

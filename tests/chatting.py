@@ -6,12 +6,12 @@ import asyncio
 import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from factories import claimed_feed, entry
+from factories import NOW, claimed_feed, entry
 from telegram.ext import Application, ExtBot
 
 from bot.broadcasts import Broadcasts
@@ -32,13 +32,14 @@ from bot.types import FeedPage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime
 
     from bot.sandbox.records import Post, Pressed
     from bot.types import Entry, FeedForPoll, Story
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 ZONE = ZoneInfo("Asia/Jakarta")
-START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+START = NOW
 
 
 class Clock:

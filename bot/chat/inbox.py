@@ -48,6 +48,7 @@ class Inbox:
         self._lanes: dict[int, deque[RawUpdate]] = {}
         self._under_way: set[int] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self.first_pause_s = FIRST_PAUSE_S
 
     async def accept(self, updates: Sequence[RawUpdate]) -> None:
         """Keep updates and have those that are new handled. Raises DatabaseError: none is taken."""
@@ -72,7 +73,7 @@ class Inbox:
         Raises TokenRejected.
         """
         offset: int | None = None
-        pause_s = FIRST_PAUSE_S
+        pause_s = self.first_pause_s
         met = False
         while not stopping.is_set():
             try:
@@ -87,7 +88,7 @@ class Inbox:
                 await _pause(stopping, _pause_after(error, pause_s))
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
-                pause_s = FIRST_PAUSE_S
+                pause_s = self.first_pause_s
 
     async def _poll(self, offset: int | None, stopping: asyncio.Event) -> int | None:
         """Take one batch; gives the offset that confirms it, once it is kept."""

@@ -236,7 +236,8 @@ class NewsroomVerbs(Verbs):
     ) -> list[Story]:
         """Stories that hold every term (or any), best first; withdrawn ones are left out."""
         ids = tx.search(terms, every=every, limit=limit, offset=offset)
-        stories = [_first(_select_stories(tx, "s.id = :id", id=story_id)) for story_id in ids]
+        shown = "s.id = :id AND s.withdrawn_at IS NULL"
+        stories = [_first(_select_stories(tx, shown, id=story_id)) for story_id in ids]
         return [story for story in stories if story is not None]
 
     @transactional

@@ -177,6 +177,13 @@ async def test_search_finds_all_words_before_any(chat: World) -> None:
     assert "/cari banjir" in await chat.tell(BUDI, "/cari")
 
 
+async def test_a_withdrawn_story_is_found_no_more(chat: World) -> None:
+    await chat.publish(entry(1, title="Banjir di Ciledug"))
+    await chat.store._database.run(lambda tx: tx.execute("UPDATE stories SET withdrawn_at = 1"))
+    assert "Tidak ada berita" in await chat.tell(BUDI, "/search banjir")
+    assert "Belum ada berita" in await chat.tell(BUDI, "/latest")
+
+
 async def test_a_long_search_pages_with_the_words_of_its_message(chat: World) -> None:
     await chat.publish(*many(7, title="Banjir besar melanda kawasan industri"))
     words = "banjir besar melanda kawasan industri dan perumahan warga di seluruh kota"

@@ -13,7 +13,7 @@ from telegram import (
     BotCommandScopeAllPrivateChats,
     BotCommandScopeDefault,
 )
-from telegram.error import TelegramError
+from telegram.error import BadRequest, NetworkError, TelegramError
 
 if TYPE_CHECKING:
     from telegram import BotCommandScope
@@ -153,7 +153,7 @@ EDITORS: Final = (BROADCAST,)
 async def publish_commands(bot: ExtBot[Any], locale: str = INDONESIAN) -> None:
     """Tell Telegram the commands of each kind of chat in each language; failures are logged.
 
-    People of a third language see the names of `locale`.
+    A lost connection ends it: readers' commands work without menus. People of a third language see the names of `locale`.
     """
     scopes: tuple[tuple[BotCommandScope, tuple[Command, ...]], ...] = (
         (BotCommandScopeDefault(), READERS),
@@ -169,3 +169,5 @@ async def publish_commands(bot: ExtBot[Any], locale: str = INDONESIAN) -> None:
             except TelegramError as error:
                 fields = {"scope": scope.type, "language": code, "reason": str(error)}
                 _log.warning("commands not published", extra=fields)
+                if isinstance(error, NetworkError) and not isinstance(error, BadRequest):
+                    return

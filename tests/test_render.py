@@ -347,6 +347,11 @@ def test_a_story_without_title_is_its_summary(renderer, blank):
     assert "**" not in sheet.texts.whatsapp
 
 
+def test_a_date_at_the_calendars_end_renders(renderer):
+    for moment in (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)):
+        assert_sound(renderer.share_sheet(replace(SEED, published_at=moment)))
+
+
 def test_a_story_that_says_nothing_is_called_untitled(renderer):
     sheet = renderer.share_sheet(Story(url="", code="", title="", summary=" "))
     assert sheet.texts.plain == "(tanpa judul)"
@@ -436,6 +441,7 @@ FAULTY = [
     ("{{ 1 / 0 }}", 1, "division"),
     ("{{ title }}{{ story.body }}{{ story.body }}", 1, "longer"),
     ("{{ title }}" + "x" * 4096, None, "too much"),
+    ("{% set a = (title, title) %}{{ 'x' ~ ((a, a), a) }}", 1, "a list cannot be printed"),
     ("{# nothing #}", None, "writes nothing"),
     ("{{ title|nofilter }}", 1, "nofilter"),
     ("<a href='https://a.b'>" * 101 + "x" + "</a>" * 101, None, "entities"),
@@ -453,6 +459,14 @@ def test_a_faulty_template_is_named_and_the_built_in_one_used(tmp_path, source, 
     assert (fault.file, fault.line) == (str(path), line)
     assert reason in fault.reason
     assert renderer.share_sheet(SEED) == make_renderer().share_sheet(SEED)
+
+
+def test_a_template_without_the_summary_is_shortened_by_its_title(tmp_path):
+    write(tmp_path, "telegram.html.j2", "{% filter upper %}{{ title }}{% endfilter %}")
+    renderer = make_renderer(tmp_path)
+    assert renderer.faults == ()
+    sheet = renderer.share_sheet(replace(SEED, title="kata " * 2000, summary="isi " * 200))
+    assert sheet.message.html.endswith("KATA…")
 
 
 def test_a_misnamed_template_and_a_missing_folder_are_faults(tmp_path):

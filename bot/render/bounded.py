@@ -134,7 +134,7 @@ def _counted(context: Context, items: Any) -> Iterator[Any]:
 
 @pass_context
 def _bounded(_context: Context, value: Any) -> Any:
-    return _check_size(value)
+    return _check_size(_printable(value))
 
 
 def _sized(known: Callable[..., Any]) -> Callable[..., Any]:

@@ -98,10 +98,15 @@ class _Draft:
     read_more: str
     locale: str
 
-    def shorter(self, excess: int, measure: Callable[[str], int]) -> _Draft | None:
-        """Take off what is too much, of the summary first; None where nothing is left to take."""
+    def shorter(
+        self, excess: int, measure: Callable[[str], int], *, in_vain: bool
+    ) -> _Draft | None:
+        """Take off what is too much, of the summary first; None where nothing is left to take.
+
+        `in_vain`: the last shortening changed nothing, so the template does not use the summary.
+        """
         if self.summary:
-            room = measure(self.summary) - excess
+            room = 0 if in_vain else measure(self.summary) - excess
             summary = shorten(self.summary, room, measure) if room >= _LEAST_SUMMARY else ""
             return replace(self, summary=summary)
         size = measure(self.title)
@@ -190,8 +195,11 @@ class Renderer:
         return repair(self._surfaces.get_template(f"web/{name}.html.j2").render(values))
 
     def _local(self, moment: datetime) -> datetime:
-        """Give a moment in the newsroom's zone."""
-        return moment.astimezone(self._zone)
+        """Give a moment in the newsroom's zone; as it is at the calendar's very ends."""
+        try:
+            return moment.astimezone(self._zone)
+        except OverflowError:
+            return moment
 
     def _text(self, platform: Platform, story: Story) -> str:
         custom = self._custom.get(platform)
@@ -334,6 +342,7 @@ def _fit(
     measure: Callable[[str], int] = utf16_length,
 ) -> str:
     """Render until nothing is in excess. Raises TemplateError where shortening does not help."""
+    last = None
     for _ in range(_MAX_TRIES):
         output = form(template, draft)
         try:
@@ -344,10 +353,10 @@ def _fit(
             if is_blank(output):
                 raise TemplateError(template.file, None, "it writes nothing")
             return output
-        shorter = draft.shorter(over, measure)
+        shorter = draft.shorter(over, measure, in_vain=over == last)
         if shorter is None:
             break
-        draft = shorter
+        draft, last = shorter, over
     raise TemplateError(template.file, None, "it writes too much, even without the summary")
 
 

@@ -196,22 +196,27 @@ async def test_a_handler_that_fails_is_logged_and_does_not_stop_the_rest(
 @pytest.mark.parametrize(
     ("body", "lane"),
     [
-        (update(1, 9), 9),
+        (update(1, 9), ("chat", 9)),
         (
             {
                 "update_id": 1,
                 "callback_query": {"from": {"id": 3}, "message": {"chat": {"id": -5}}},
             },
-            -5,
+            ("chat", -5),
         ),
-        ({"update_id": 1, "callback_query": {"from": {"id": 3}, "inline_message_id": "x"}}, 3),
-        ({"update_id": 1, "inline_query": {"from": {"id": 4}, "query": "x"}}, 4),
-        ({"update_id": 1, "my_chat_member": {"from": {"id": 4}, "chat": {"id": -6}}}, -6),
-        ({"update_id": 1}, 0),
-        ({"update_id": 1, "message": {"chat": None}}, 0),
+        (
+            {"update_id": 1, "callback_query": {"from": {"id": 3}, "inline_message_id": "x"}},
+            ("chat", 3),
+        ),
+        ({"update_id": 1, "inline_query": {"from": {"id": 4}, "query": "x"}}, ("inline", 4)),
+        ({"update_id": 1, "my_chat_member": {"from": {"id": 4}, "chat": {"id": -6}}}, ("chat", -6)),
+        ({"update_id": 1}, ("", 0)),
+        ({"update_id": 1, "message": {"chat": None}}, ("", 0)),
     ],
 )
-def test_the_lane_is_the_chat_or_else_the_person(body: dict[str, Any], lane: int) -> None:
+def test_the_lane_is_the_chat_or_else_the_person(
+    body: dict[str, Any], lane: tuple[str, int]
+) -> None:
     assert lane_of(body) == lane
 
 

@@ -11,6 +11,7 @@ from factories import entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.chat.stories import address_in
 from bot.errors import FetchError
 from bot.sandbox.faults import Fault
 from bot.text import utf16_length
@@ -259,6 +260,7 @@ async def test_a_reply_to_a_story_and_its_button_name_that_story(chat: World) ->
     pressed = await chat.press(BUDI, post, f"related:{story.code}")
     assert pressed.answer == {}
     assert links_of(chat.sandbox.sent(BUDI)[-1]) == ["https://kabar.example/berita-2/"]
+    assert chat.sandbox.sent(BUDI)[-1].reply_to == post.id
     assert len(await chat.say(BUDI, BUDI, "/bagikan", reply_to=post.id)) == 5
 
 
@@ -300,6 +302,26 @@ async def test_share_gives_four_texts_then_links_and_copy(chat: World) -> None:
     assert chat.failures() == []
 
 
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ("https://a.example/b.", "https://a.example/b"),
+        ("(lihat https://a.example/b).", "https://a.example/b"),
+        ("https://a.example/b_(c)", "https://a.example/b_(c)"),
+        ("HTTPS://a.example/", "HTTPS://a.example/"),
+        ("a.example/b lagi", "https://a.example/b"),
+        ("lihat a.example/b", ""),
+        ("3.5", ""),
+        ("10.000 orang", ""),
+        ("@kanal", ""),
+        ("https://", ""),
+        ("", ""),
+    ],
+)
+def test_an_address_is_found_in_words(words: str, address: str) -> None:
+    assert address_in(words) == address
+
+
 async def test_a_pasted_address_is_a_wish_to_share(chat: World) -> None:
     await chat.publish(entry(1))
     assert len(await chat.say(BUDI, BUDI, "lihat https://kabar.example/berita-1/")) == 5
@@ -335,6 +357,17 @@ async def test_a_failure_gets_kind_words_and_no_exception(chat: World) -> None:
     chat.sandbox.faults.plan(Fault(method="sendMessage", code=400, description="Bad Request: x"))
     (answer,) = await chat.say(JANE, JANE, "/help")
     assert text_of(answer).startswith("Sorry, that did not work")
+
+
+async def test_a_group_where_the_bot_may_not_speak_stays_open(
+    chat: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat.sandbox.add_supergroup("Sunyi", BUDI, chat_id=-1001)
+    chat.sandbox.mute(-1001)
+    chat.sandbox.add_bot(-1001, BUDI)
+    await chat.say(BUDI, -1001, "/help")
+    assert (await chat.store.find_chat(-1001)).closed_at is None
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_server_that_asks_to_wait_is_obeyed_and_answered(chat: World) -> None:

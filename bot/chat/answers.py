@@ -12,6 +12,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
 from bot.publisher import ANSWER_RETRIES, GENERAL_TOPIC, NOT_MODIFIED, keyboard, preview_options
+from bot.text import one_line
 from bot.types import Button, ChatType, Message
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Ask:
 
     `words` is what followed the command or the button's verb. `message` is the one that asks, or
     that carries the pressed button, None where Telegram no longer shows it. `speaks_for` is the
-    chat in whose name it was sent. `thread_id` 0 is no topic.
+    chat in whose name it was sent. `thread_id` 0 is no topic. With `replies` the answer is a reply.
     """
 
     desk: Desk
@@ -52,6 +53,7 @@ class Ask:
     words: str = ""
     speaks_for: int | None = None
     thread_id: int = 0
+    replies: bool = False
 
     @property
     def bot(self) -> ExtBot[Any]:
@@ -82,7 +84,7 @@ class Ask:
         return await self.send(Message(self.render(name, **values), "", buttons))
 
     async def send(self, message: Message) -> TelegramMessage:
-        """Answer with a message, in the topic of the question; in groups as a reply to it."""
+        """Answer with a message, in the topic of the question."""
         reply = ReplyParameters(self.message_id, allow_sending_without_reply=True)
         return await self.bot.send_message(
             chat_id=self.telegram_id,
@@ -91,7 +93,7 @@ class Ask:
             message_thread_id=self.thread_id or None,
             reply_markup=keyboard(message.buttons),
             link_preview_options=preview_options(message.preview_url),
-            reply_parameters=reply if self.chat.type in GROUPS else None,
+            reply_parameters=reply if self.replies else None,
             rate_limit_args=ANSWER_RETRIES,
         )
 
@@ -154,12 +156,15 @@ async def pressed(update: Update, context: AnyContext, desk: Desk, words: str) -
 
 
 def words_after_command(message: TelegramMessage) -> str:
-    """Give what follows the command at a message's start; the whole text where there is none."""
+    """Give what follows the command at a message's start, as one clean line.
+
+    The whole text where there is no command.
+    """
     text = message.text or ""
     for entity in message.entities:
         if entity.type == "bot_command" and entity.offset == 0:
-            return text[entity.length :].strip()
-    return text.strip()
+            return one_line(text[entity.length :])
+    return one_line(text)
 
 
 async def known_chat(desk: Desk, chat: TelegramChat | ChatFullInfo, user: User | None) -> Chat:
@@ -200,6 +205,7 @@ async def _ask(
         message=None,
         message_id=message.message_id,
         thread_id=_thread_id(message),
+        replies=chat.type in GROUPS,
     )
 
 

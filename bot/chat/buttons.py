@@ -101,7 +101,7 @@ async def _related(ask: Ask) -> Toast:
         return EXPIRED
     if ask.chat.type is ChatType.CHANNEL:
         return Toast(url=start_link(ask.bot.username, story.code))
-    await say_related(ask, story)
+    await say_related(replace(ask, replies=True), story)
     return Toast()
 
 

@@ -153,7 +153,8 @@ EDITORS: Final = (BROADCAST,)
 async def publish_commands(bot: ExtBot[Any], locale: str = INDONESIAN) -> None:
     """Tell Telegram the commands of each kind of chat in each language; failures are logged.
 
-    A lost connection ends it: readers' commands work without menus. People of a third language see the names of `locale`.
+    A lost connection ends it: commands work without menus. People of a third language see the
+    names of `locale`.
     """
     scopes: tuple[tuple[BotCommandScope, tuple[Command, ...]], ...] = (
         (BotCommandScopeDefault(), READERS),

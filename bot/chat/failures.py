@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from telegram import Update
 from telegram.constants import ParseMode
-from telegram.error import ChatMigrated, Forbidden, RetryAfter, TelegramError
+from telegram.error import TelegramError
 
 from bot.chat.answers import language_of
 from bot.chat.members import follow_migration
-from bot.errors import SebarError
+from bot.errors import DestinationGone, DestinationMoved, DestinationRefused, RetryLater, SebarError
+from bot.publisher import translate
 
 if TYPE_CHECKING:
     from telegram import Message
@@ -27,13 +28,14 @@ async def handler_failed(update: object, context: AnyContext, desk: Desk) -> Non
     error = context.error
     chat = update.effective_chat if isinstance(update, Update) else None
     fields = {"update": update.update_id if isinstance(update, Update) else None}
-    match error:
-        case Forbidden() if chat is not None:
+    fault = translate(error) if isinstance(error, TelegramError) else error
+    match fault:
+        case DestinationGone() if chat is not None:
             _log.info("answer refused", extra={**fields, "reason": str(error)})
             await _close(desk, chat.id, str(error))
-        case ChatMigrated() if chat is not None:
-            await follow_migration(desk, chat.id, error.new_chat_id)
-        case RetryAfter():
+        case DestinationMoved() if chat is not None:
+            await follow_migration(desk, chat.id, fault.telegram_id)
+        case DestinationRefused() | RetryLater(after_s=float() | int()):
             _log.warning("answer held back", extra={**fields, "reason": str(error)})
         case _:
             _log.error("update failed", exc_info=error, extra=fields)

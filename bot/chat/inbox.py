@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bot.store import Store
 
     RawUpdate = dict[str, Any]
+    Lane = tuple[str, int]
 
 AT_ONCE: Final = 16
 POLL_S: Final = 40
@@ -45,7 +46,7 @@ class Inbox:
         self._store = store
         self._application = application
         self._clock = clock
-        self._lanes: dict[int, deque[RawUpdate]] = {}
+        self._lanes: dict[Lane, deque[RawUpdate]] = {}
         self._under_way: set[int] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self.first_pause_s = FIRST_PAUSE_S
@@ -83,7 +84,7 @@ class Inbox:
                 offset = await self._poll(offset, stopping)
             except InvalidToken as error:
                 raise TokenRejected(str(error)) from error
-            except (TelegramError, SebarError) as error:
+            except Exception as error:  # noqa: BLE001 - polling goes on whatever comes
                 _log_lost(error)
                 await _pause(stopping, _pause_after(error, pause_s))
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -115,7 +116,7 @@ class Inbox:
                 self._lanes[key] = deque([update])
                 self._application.create_task(self._drain(key))
 
-    async def _drain(self, key: int) -> None:
+    async def _drain(self, key: Lane) -> None:
         lane = self._lanes[key]
         try:
             while lane and self._application.running:
@@ -141,17 +142,20 @@ class Inbox:
             self._under_way.discard(body["update_id"])
 
 
-def lane_of(update: RawUpdate) -> int:
-    """Give the chat whose order an update keeps, or the person where it is in no chat."""
-    for value in update.values():
+def lane_of(update: RawUpdate) -> Lane:
+    """Give the chat whose order an update keeps, or the person where it is in no chat.
+
+    A private chat has its person's id; an inline query must not wait for what they asked there.
+    """
+    for kind, value in update.items():
         if not isinstance(value, dict):
             continue
         message = value.get("message")
         inner = message if isinstance(message, dict) else {}
         for owner in (value.get("chat"), inner.get("chat"), value.get("from")):
             if isinstance(owner, dict) and isinstance(owner.get("id"), int):
-                return int(owner["id"])
-    return 0
+                return ("inline" if kind == "inline_query" else "chat"), int(owner["id"])
+    return "", 0
 
 
 async def _unless(stopping: asyncio.Event, call: Coroutine[Any, Any, Any]) -> Any:
@@ -176,6 +180,8 @@ async def _cancelled(*tasks: Awaitable[Any]) -> None:
 def _log_lost(error: Exception) -> None:
     if isinstance(error, Conflict):
         _log.warning("another process polls with this bot's token; stop it")
+    elif not isinstance(error, TelegramError | SebarError):
+        _log.error("updates not understood", exc_info=error)
     else:
         _log.warning("updates not taken", extra={"reason": str(error)})
 

@@ -14,7 +14,9 @@ from bot.chat.buttons import LATE
 from bot.chat.pages import Page, search, tidy_words
 from bot.chat.readers import without_callback
 from bot.chat.stories import note, title_of
+from bot.links import canonical
 from bot.publisher import keyboard, preview_options
+from bot.telegram_html import MarkupError, check_link
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +32,7 @@ CACHE_S: Final = 30
 LONGEST_THUMBNAIL_CHARS: Final = 1_000
 
 _OFFSET: Final = re.compile(r"(\d{1,6})(a?)", re.ASCII)
-_THUMBNAIL: Final = re.compile(r"https://[^\s/]+\.[^\s/]+/\S+")
+_THUMBNAIL: Final = re.compile(r"https://[\w-]+(?:\.[\w-]+)+(?::\d+)?/[!-~]+", re.ASCII)
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +85,11 @@ async def _stories(desk: Desk, query: str, offset: str) -> tuple[Page, list[Stor
 
 
 def _thumbnail(url: str | None) -> str | None:
-    if url and len(url) <= LONGEST_THUMBNAIL_CHARS and _THUMBNAIL.fullmatch(url):
-        return url
-    return None
+    """A picture's address that Telegram certainly takes: one bad address fails the whole answer."""
+    address = canonical(url or "")
+    if not _THUMBNAIL.fullmatch(address) or len(address) > LONGEST_THUMBNAIL_CHARS:
+        return None
+    try:
+        return check_link(address)
+    except MarkupError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     ReadPage = Callable[[str], Awaitable[Story]]
 
 RELATED: Final = 5
+READ_WITHIN_S: Final = 12.0
 CANDIDATES: Final = 60
 LONGEST_LINE_CHARS: Final = 160
 LONGEST_SECTION_CHARS: Final = 40
@@ -36,7 +38,8 @@ LONGEST_SECTION_CHARS: Final = 40
 LONGEST_LINK_BYTES: Final = 1_500
 
 _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
-_BARE_ADDRESS: Final = re.compile(r"[^\s/@:]+\.[^\s/@:.]{2,}(?:/\S*)?")
+_BARE_ADDRESS: Final = re.compile(r"[^\s/@:]+\.[^\W\d_][^\s/@:.]+(?:/\S*)?")
+_SENTENCE_END: Final = ".,;:!?…\"'”’»>"
 _CODE: Final = re.compile(r"[a-z2-7]{12}")
 _OUR_LINK: Final = re.compile(r"https?://[^/\s]+/(?:s|share)/([a-z2-7]{12})/?")
 _START_LINK: Final = re.compile(r"https://t\.me/\w+\?start=(?:related|share)_([a-z2-7]{12})")
@@ -133,7 +136,10 @@ def reader_of(desk: Desk) -> ReadPage:
     """Give the way in which a reader's page is read: it is not stored."""
 
     async def read(address: str) -> Story:
-        entry = await desk.source.read_article(address)
+        try:
+            entry = await asyncio.wait_for(desk.source.read_article(address), READ_WITHIN_S)
+        except TimeoutError as error:
+            raise FetchError("the page takes too long") from error
         sighting = sight_entry(replace(entry, url=entry.url or address))
         known = await desk.store.find_story_by_key(sighting.key) if sighting.key else None
         return known or sighting.story
@@ -178,10 +184,19 @@ async def _story_in_words(ask: Ask, read: ReadPage) -> Story | None:
 def address_in(words: str) -> str:
     """Give the first address in words, also one without its scheme; empty for none."""
     if found := _ADDRESS.search(words):
-        return found[0] if canonical(found[0]) else ""
+        address = without_sentence_end(found[0])
+        return address if canonical(address) else ""
     first = words.split(maxsplit=1)[0] if words.strip() else ""
     bare = f"https://{first}"
     return bare if _BARE_ADDRESS.fullmatch(first) and canonical(bare) else ""
+
+
+def without_sentence_end(address: str) -> str:
+    """Leave out what ends a sentence behind an address; a closing bracket if none was opened."""
+    address = address.rstrip(_SENTENCE_END)
+    if address.endswith(")") and "(" not in address:
+        return address.rstrip(")" + _SENTENCE_END)
+    return address
 
 
 def _codes(message: TelegramMessage) -> Iterator[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_TAG_CHARS: Final = 64
 MOST_TAGS: Final = 30
 KNOWN_TAGS: Final = 1_000
+NO_RIGHTS: Final = "channel_no_rights"
 LANGUAGE_NAMES: Final = {"id": "Bahasa Indonesia", "en": "English"}
 
 _CHANNEL: Final = re.compile(
@@ -47,7 +48,7 @@ class Target:
 
 async def subscribe(ask: Ask) -> None:
     """Let every new story, or those of tags, come to the chat or channel that is meant."""
-    target = await _target(ask)
+    target = await _target(ask, posts=True)
     if target is None:
         return
     tags = await _tags(ask, target.words)
@@ -75,7 +76,7 @@ async def say_subscribed(ask: Ask, target: Target, tags: Sequence[str]) -> None:
 
 async def unsubscribe(ask: Ask) -> None:
     """End a subscription, or take tags from it."""
-    target = await _target(ask)
+    target = await _target(ask, posts=False)
     if target is None:
         return
     tags = await _tags(ask, target.words)
@@ -157,19 +158,22 @@ async def may_manage(ask: Ask) -> bool:
     return member.status in _ADMINISTRATORS
 
 
-async def _target(ask: Ask) -> Target | None:
-    """Give the subscription that is meant; None where it was said why not."""
+async def _target(ask: Ask, *, posts: bool) -> Target | None:
+    """Give the subscription that is meant; None where it was said why not.
+
+    With `posts` the bot must be able to post there.
+    """
     named = _CHANNEL.fullmatch(ask.words) if ask.is_private else None
     if named:
-        return await _named_target(ask, f"@{named[1]}", named[2] or "")
+        return await _named_target(ask, f"@{named[1]}", named[2] or "", posts=posts)
     if not await may_manage(ask):
         await ask.say("only_administrators")
         return None
     return Target(ask.chat.id, ask.thread_id, ask.words)
 
 
-async def _named_target(ask: Ask, name: str, words: str) -> Target | None:
-    """Give the channel of that name where the asker administers it and the bot may post."""
+async def _named_target(ask: Ask, name: str, words: str, *, posts: bool) -> Target | None:
+    """Give the channel of that name where the asker administers it and the bot is in it."""
     assert ask.user is not None
     try:
         chat = await ask.bot.get_chat(name)
@@ -179,7 +183,7 @@ async def _named_target(ask: Ask, name: str, words: str) -> Target | None:
         await ask.say("channel_unknown", channel=name)
         return None
     refusal = _refusal(chat, own, asker)
-    if refusal:
+    if refusal and (posts or refusal != NO_RIGHTS):
         await ask.say(refusal, channel=name)
         return None
     record = await known_chat(ask.desk, chat, None)
@@ -197,7 +201,7 @@ def _refusal(chat: ChatFullInfo, own: ChatMember, asker: ChatMember) -> str:
     posts = isinstance(own, ChatMemberOwner) or (
         isinstance(own, ChatMemberAdministrator) and own.can_post_messages
     )
-    return "channel_no_rights" if chat.type == ChatType.CHANNEL and not posts else ""
+    return NO_RIGHTS if chat.type == ChatType.CHANNEL and not posts else ""
 
 
 async def _tags(ask: Ask, words: str) -> list[str]:

@@ -1,0 +1,62 @@
+"""Paging: what fits into 64 bytes comes back as it was, and any search is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from factories import stored_story
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.chat.pages import MAX_CALLBACK_BYTES, MOST, Page, read_page, search, tidy_words
+from bot.chat.readers import parts
+from bot.text import utf16_length
+
+if TYPE_CHECKING:
+    from bot.store import Store
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+
+
+@given(
+    words=TEXT,
+    offset=st.integers(0, 999_999),
+    count=st.integers(1, MOST),
+    every=st.booleans(),
+)
+def test_a_page_survives_its_button(words: str, offset: int, count: int, *, every: bool) -> None:
+    page = Page("search", tidy_words(words), offset, count, every=every)
+    data = page.data()
+    assert len(data.encode()) <= MAX_CALLBACK_BYTES
+    read = read_page("search", data.partition(":")[2], None)
+    assert read == page or (read is None and "…" in data)
+
+
+@given(st.text(max_size=64))
+def test_any_data_is_a_page_or_none(data: str) -> None:
+    page = read_page("latest", data, None)
+    assert page is None or 1 <= page.count <= MOST
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(words=TEXT | st.sampled_from(["a & b", "!a", "a:*", "'x", "a <-> b", "\\", "(", "NOT a"]))
+async def test_any_words_can_be_searched(store: Store, words: str) -> None:
+    await search(store, Page("search", tidy_words(words)))
+
+
+async def test_words_with_punctuation_are_found(store: Store) -> None:
+    await stored_story(store, title="Vaksin COVID-19 tiba di RSUD dr. Drajat (Serang)")
+    for words in ("covid-19", "COVID", "dr. Drajat", "(serang)", "“vaksin”", "vaksin !!!"):
+        _, found = await search(store, Page("search", words))
+        assert len(found) == 1, words
+
+
+@pytest.mark.parametrize("limit", [10, 11])
+@given(text=TEXT)
+def test_parts_are_short_and_lose_nothing_but_space(text: str, limit: int) -> None:
+    cut = list(parts(text, limit))
+    assert all(utf16_length(part) <= limit for part in cut)
+    assert "".join("".join(cut).split()) == "".join(text.split())

@@ -59,6 +59,12 @@ async def test_broadcast_shows_the_exact_message_and_two_decisions(chat: World) 
     assert [button["text"] for button in buttons_of(post)][-2:] == ["Kirim (1)", "Batal"]
 
 
+async def test_decisions_are_in_the_editors_language(chat: World) -> None:
+    await chat.publish(entry(1))
+    (post,) = await chat.say(OTHER, OTHER, f"/broadcast {PAGE}")
+    assert [button["text"] for button in buttons_of(post)][-2:] == ["Send (0)", "Cancel"]
+
+
 async def test_what_was_shown_is_what_arrives_once_however_often_it_is_pressed(
     chat: World,
 ) -> None:

@@ -209,6 +209,13 @@ async def test_nobody_else_subscribes_a_channel_from_outside(chat: World) -> Non
     assert await wish(chat, CHANNEL) is None
 
 
+async def test_who_was_never_seen_in_a_channel_does_not_administer_it(chat: World) -> None:
+    fault = "Bad Request: PARTICIPANT_ID_INVALID"
+    chat.sandbox.faults.plan(Fault(method="getChatMember", then="answer", effect=True))
+    chat.sandbox.faults.plan(Fault(method="getChatMember", code=400, description=fault))
+    assert "Hanya admin @kabar" in await chat.tell(STRANGER, "/langganan @kabar")
+
+
 async def test_a_channel_where_the_bot_may_not_post_is_refused_in_words(chat: World) -> None:
     chat.sandbox.set_member(
         CHANNEL, chat.sandbox.bot.id, Member("administrator", frozenset({"can_manage_chat"})), ADMIN

@@ -35,6 +35,8 @@ def test_every_macro_that_the_code_names_exists_and_every_macro_is_named() -> No
     inner = {"linked", "lines", "tag_list", "there"}
     named = {name.partition("(")[0] for name in macros("id")} - inner
     assert {name for name in named if f'"{name}"' not in code} == set()
+    used = re.findall(r'(?:say|render|label|Toast)\(\s*"(\w+)"|"(toast_\w+)"', code)
+    assert {first or second for first, second in used} <= named
 
 
 @pytest.mark.parametrize("command", [*commands.READERS, *commands.EDITORS, commands.START])

@@ -45,9 +45,12 @@ class Command:
         """Give what the help says of it; every language but Indonesian gets English."""
         if language == INDONESIAN:
             usage = f"/{self.indonesian} {self.indonesian_words}".strip()
-            return CommandLine(usage, self.indonesian_line, self.english)
+            return CommandLine(usage, self.indonesian_line, self._other(self.english))
         usage = f"/{self.english} {self.english_words}".strip()
-        return CommandLine(usage, self.english_line, self.indonesian)
+        return CommandLine(usage, self.english_line, self._other(self.indonesian))
+
+    def _other(self, name: str) -> str:
+        return name if self.english != self.indonesian else ""
 
     def menu(self, language: str) -> BotCommand:
         """Give its place in Telegram's menu."""
@@ -58,7 +61,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """A command in the help: how to write it, what it does, its name in the other language."""
+    """A command in the help: how to write it, what it does, its other name ("" for none)."""
 
     usage: str
     description: str

@@ -93,9 +93,12 @@ async def _offer(ask: Ask, story: Story, editor: int) -> None:
     draft = await desk.broadcasts.draft(story, editor, desk.clock())
     assert draft.message is not None
     audience = await desk.store.count_audience(story.id)
-    offer = desk.broadcasts.with_decisions(draft.message, draft.id, audience)
-    cancel = Button(ask.label("label_cancel"), callback_data=f"cancel:{draft.id}")
-    await ask.send(replace(offer, buttons=(*offer.buttons[:-1], (offer.buttons[-1][0], cancel))))
+    label = ask.label("label_send")
+    decisions = (
+        Button(f"{label} ({audience})", callback_data=f"send:{draft.id}"),
+        Button(ask.label("label_cancel"), callback_data=f"cancel:{draft.id}"),
+    )
+    await ask.send(replace(draft.message, buttons=(*draft.message.buttons, decisions)))
 
 
 def _number(words: str) -> int:

@@ -64,7 +64,7 @@ async def show_help(ask: Ask) -> None:
     editors = commands.EDITORS if ask.is_editor and ask.is_private else ()
     await ask.say(
         "help",
-        commands=[command.line(ask.language) for command in commands.READERS],
+        commands=[command.line(ask.language) for command in (*commands.READERS, commands.START)],
         editor_commands=[command.line(ask.language) for command in editors],
         person_id=str(ask.user.id) if ask.user and ask.is_private else "",
     )

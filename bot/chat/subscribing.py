@@ -151,8 +151,14 @@ async def may_manage(ask: Ask) -> bool:
         return True
     if ask.speaks_for is not None or ask.user is None:
         return False
+    return await _is_administrator(ask, ask.telegram_id)
+
+
+async def _is_administrator(ask: Ask, telegram_id: int) -> bool:
+    """Whether the person who asks administers a chat; one whom it never saw does not."""
+    assert ask.user is not None
     try:
-        member = await ask.bot.get_chat_member(ask.telegram_id, ask.user.id)
+        member = await ask.bot.get_chat_member(telegram_id, ask.user.id)
     except BadRequest:
         return False
     return member.status in _ADMINISTRATORS
@@ -174,15 +180,14 @@ async def _target(ask: Ask, *, posts: bool) -> Target | None:
 
 async def _named_target(ask: Ask, name: str, words: str, *, posts: bool) -> Target | None:
     """Give the channel of that name where the asker administers it and the bot is in it."""
-    assert ask.user is not None
     try:
         chat = await ask.bot.get_chat(name)
         own = await ask.bot.get_chat_member(chat.id, ask.bot.id)
-        asker = await ask.bot.get_chat_member(chat.id, ask.user.id)
+        administers = await _is_administrator(ask, chat.id)
     except (BadRequest, Forbidden):
         await ask.say("channel_unknown", channel=name)
         return None
-    refusal = _refusal(chat, own, asker)
+    refusal = _refusal(chat, own, administers=administers)
     if refusal and (posts or refusal != NO_RIGHTS):
         await ask.say(refusal, channel=name)
         return None
@@ -190,11 +195,11 @@ async def _named_target(ask: Ask, name: str, words: str, *, posts: bool) -> Targ
     return Target(record.id, 0, words, name)
 
 
-def _refusal(chat: ChatFullInfo, own: ChatMember, asker: ChatMember) -> str:
+def _refusal(chat: ChatFullInfo, own: ChatMember, *, administers: bool) -> str:
     """Name the words that say why not; empty for no reason."""
     if chat.type == ChatType.PRIVATE:
         return "channel_unknown"
-    if asker.status not in _ADMINISTRATORS:
+    if not administers:
         return "channel_not_yours"
     if own.status in {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}:
         return "channel_unknown"

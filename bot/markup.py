@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import html
 import re
+import sys
+from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ _SUPERSETS = {
     "euc_kr": "cp949",
 }
 _WIDE = frozenset({"gb18030", "big5", "cp932", "euc_jp", "cp949", "hz"})
-_C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+_C1 = {chr(code): bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 _UNDECODED = {
     0xDC00 + code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0x100)
 }
@@ -75,7 +77,7 @@ _BLOCKS = (
 )
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|embed|font|i|img|ins|kbd|mark|nobr|q|s|"
-    "samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
+    "link|meta|frame|frameset|noframes|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
 )
 BLOCK_NAMES = re.compile(rf"(?:{_BLOCKS})\Z")
 _BLOCK_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_BLOCKS})(?:[\s/][^<>]*)?>", re.IGNORECASE)
@@ -90,10 +92,15 @@ SILENT = frozenset(
     "script style noscript template svg iframe textarea select button audio video object "
     "canvas math noembed noframes head".split()
 )
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f\xad\u200b\u2060\ufeff\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
 )
-_HIGH = re.compile("[\x80-\x9f]")
+_CHALLENGE = re.compile(
+    r"just a moment\.\.\.|cf-browser-verification|cf_chl_opt|challenge-platform|attention required!"
+    r"|ddos protection by|checking your browser|captcha-delivery|_incapsula_|sucuri website firewall",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
 
 
 class Token(NamedTuple):
@@ -275,9 +282,15 @@ def unescape(text: str) -> str:
 
     Others stay: "Tom &parah" is no pilcrow.
     """
-    if "&" not in text:
-        return text
-    return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(reference: re.Match[str]) -> str:
+    name = reference[0][1:]
+    if name[0] != "#":
+        return html5.get(name, reference[0])
+    code = int(name[2:-1], 16) if name[1] in "xX" else int(name[1:-1])
+    return chr(code) if code <= sys.maxunicode else "\ufffd"
 
 
 def decoded(text: str) -> str:
@@ -288,15 +301,15 @@ def decoded(text: str) -> str:
 
 def folded(text: str) -> str:
     """Put a text on one line: white space folded, what no reader can see taken out."""
-    if not text.isascii() or not text.isprintable():
-        text = _visible(text)
-    return " ".join(text.split())
+    return " ".join(_visible(text).split())
 
 
 def _visible(text: str) -> str:
-    if _HIGH.search(text):
-        text = text.translate(_C1)
-    return _INVISIBLE.sub("", text)
+    return _UNSEEN.sub(_seen, text) if _UNSEEN.search(text) else text
+
+
+def _seen(unseen: re.Match[str]) -> str:
+    return _C1.get(unseen[0], "")
 
 
 def title_text(markup: str) -> str:
@@ -305,6 +318,8 @@ def title_text(markup: str) -> str:
     Only tags that HTML knows are taken out, so that "Harga < 5 ribu" and "Array<String>" survive.
     """
     markup = markup[:MAX_TITLE_CHARS]
+    if _SCRIPT.search(markup):
+        markup = " ".join(_spoken(markup))
     if "<" in markup:
         markup = _KNOWN_TAG.sub("", _BLOCK_TAG.sub(" ", markup))
     return folded(decoded(markup))
@@ -325,14 +340,13 @@ def text_lines(markup: str) -> list[str]:
 
 def _lines(markup: str) -> list[str]:
     if "<" not in markup:
-        text = markup
+        text = markup.replace("\r", "\n").replace("\n", "\v")
     elif _TRAP.search(markup):
         text = "".join(_spoken(markup))
     else:
         text = _ANY_TAG.sub("", _BLOCK_TAG.sub("\v", _one_line(markup)))
-        return [line for part in decoded(text).split("\v") if (line := folded(part))]
-    parts = decoded(text).replace("\r", "\n").split("\v" if "\v" in text else "\n")
-    return [line for part in parts if (line := folded(part))]
+    parts = _visible(decoded(text)).split("\v")
+    return [line for part in parts if (line := " ".join(part.split()))]
 
 
 def _one_line(text: str) -> str:
@@ -355,3 +369,8 @@ def _spoken(markup: str) -> Iterator[str]:
 def escaped(text: str) -> str:
     """Write plain characters as HTML."""
     return html.escape(text, quote=False)
+
+
+def is_challenge(text: str) -> bool:
+    """Say whether a page is a guard's ("checking your browser") instead of the site's."""
+    return bool(_CHALLENGE.search(text[:50_000]))

@@ -48,6 +48,15 @@ _SHARE_WORDS = frozenset(
     "pinterest linkedin email print cetak threads tweet kirim messenger instagram tiktok youtube "
     "bluesky reddit fb ig more lainnya via ke on to".split()
 )
+_SUSPECT = re.compile(
+    rf"""[\W\d_]|(?:{"|".join(sorted(_SHARE_WORDS))}|baca|simak|lihat|tonton|cek|read|see|watch|also|
+    related|terkait|artikel|berita|pilihan|recommended|ad|advertisement|advertorial|iklan|sponsored|
+    pariwara|promoted|scroll|
+    lanjutkan|gulir|continue|keep|tulisan|halaman|dibaca|dilihat|view|hit|sebarkan|ikuti|follow|
+    dapatkan|gabung|join|komentar|comment|leave|tinggalkan|foto|photo|image|ilustrasi|gambar|sumber|
+    dok|dokumentasi|viewed|reading)s?\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _TAIL = re.compile(r"\s*(?:\[\s*(?:…|\.{3,})\s*\]|\(\s*(?:…|\.{3})\s*\))\s*\Z")
 _MORE = re.compile(
     r"\s*(?:…|\.{3})?\s*(?:(?:continue|keep) reading|read more|read the rest|baca selengkapnya|"
@@ -118,7 +127,7 @@ def story_lines(lines: Iterable[str]) -> list[str]:
 
 def is_noise(line: str) -> bool:
     """Say whether a whole line is furniture, not story."""
-    if len(line) > MAX_ASIDE_CHARS:
+    if len(line) > MAX_ASIDE_CHARS or not _SUSPECT.match(line):
         return False
     if _ASIDE.match(line) or _NOISE.fullmatch(line):
         return True

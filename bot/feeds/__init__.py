@@ -1,1 +1,8 @@
 """Where entries come from: feeds and article pages over HTTP."""
+
+from __future__ import annotations
+
+from bot.feeds.parse import ParsedFeed, parse_feed
+from bot.feeds.source import HttpSource, Limits, parse_source
+
+__all__ = ["HttpSource", "Limits", "ParsedFeed", "parse_feed", "parse_source"]

@@ -6,12 +6,12 @@ import json
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from bot.addresses import first_image, join, web_url
 from bot.dates import parse_date
 from bot.errors import ParseError
-from bot.feeds.xml import MAX_ENTRIES, RawFeed, RawItem, join, read_xml
-from bot.markup import attributes, decode, decoded, folded, text_lines, title_text, unescape
+from bot.feeds.xml import MAX_ENTRIES, RawFeed, RawItem, read_xml
+from bot.markup import decode, decoded, folded, is_challenge, text_lines, title_text
 from bot.prose import story_lines
 from bot.types import Entry
 
@@ -24,23 +24,11 @@ MAX_BODY_BYTES = 5_000_000
 MAX_WORDS_OF_TITLE = 12
 MAX_TITLE_FROM_TEXT_CHARS = 100
 
-_IMG = re.compile(r"<img\b((?:[^<>\"']|\"[^\"]*\"|'[^']*'){1,4000}+)>", re.IGNORECASE)
-_EMAIL = re.compile(r"[^\s@<>()]+@[^\s@<>()]+\.[^\s@<>()]+")
-_BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
-_CHALLENGE = re.compile(
-    r"just a moment\.\.\.|cf-browser-verification|cf_chl_opt|challenge-platform|attention required!"
-    r"|ddos protection by|checking your browser|captcha-delivery|_incapsula_|sucuri website firewall",
-    re.IGNORECASE,
-)
+_EMAIL = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,200}")
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _FEED_ROOT = re.compile(
     r"(?:\s|<\?[^>]*>|<!--(?:(?!-->).)*-->|<!doctype[^>\[]*(?:\[[^\]]*\]\s*)?>)*<(?:\w+:)?(?:rss|rdf|feed|channel)\b",
     re.IGNORECASE | re.DOTALL,
-)
-_NO_IMAGE = re.compile(
-    r"/~r/|pixel\.|/pixel|s\.w\.org/images/core/emoji|gravatar\.com|feeds\.wordpress\.com|"
-    r"/(?:spacer|blank|1x1|icon)s?[./-]|\bstats?\.|doubleclick",
-    re.IGNORECASE,
 )
 
 
@@ -75,7 +63,7 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, zone: ZoneInf
     start = text.find("<")
     raw = read_xml(text[start:]) if start >= 0 else RawFeed()
     if not raw.is_feed:
-        raise ParseError(what_it_is(text))
+        raise ParseError(_what_it_is(text))
     entries = [_entry(item, url, zone) for item in raw.items]
     head = raw.head
     return ParsedFeed(
@@ -91,11 +79,11 @@ def looks_like_feed(text: str) -> bool:
     return bool(_FEED_ROOT.match(text[:20_000])) or text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
-def what_it_is(text: str) -> str:
+def _what_it_is(text: str) -> str:
     """Say in words what a document is that is no feed."""
     if not text.strip():
         return "the answer is empty, not a feed"
-    if _CHALLENGE.search(text[:50_000]):
+    if is_challenge(text):
         return "this is a challenge page (Cloudflare or the like), not a feed: the site blocks bots"
     if _HTML.search(text[:5_000]):
         return "this is a web page, not a feed"
@@ -155,22 +143,6 @@ def _link(item: RawItem, url: str) -> str | None:
     return next((found for link in candidates if (found := web_url(link, url))), None)
 
 
-def web_url(link: str, base: str) -> str | None:
-    """Give an absolute http(s) address, or None for anything else."""
-    link = unescape(_BLANKS.sub(" ", link).strip())
-    if not link or len(link) > 8000:
-        return None
-    link = join(base, link.replace(" ", "%20"))
-    try:
-        parts = urlsplit(link)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return None
-    if not valid or any(character in link for character in '<>"\\^`{|}') and "<" in link:
-        return None
-    return folded(link).replace(" ", "") or None
-
-
 def _author(written: str) -> str | None:
     """Give a name, without the e-mail address that RSS puts beside it."""
     name = folded(decoded(_EMAIL.sub(" ", title_text(written))))
@@ -197,34 +169,6 @@ def _image(images: list[tuple[int, str]], markup: str, base: str) -> str | None:
         if found := web_url(address, base):
             return found
     return first_image(markup, base)
-
-
-def first_image(markup: str, base: str) -> str | None:
-    """Give the first picture of some HTML that a reader would see; no counters, emoji, icons."""
-    if "<img" not in markup and "<IMG" not in markup:
-        return None
-    for number, tag in enumerate(_IMG.finditer(markup)):
-        if number >= 10:
-            break
-        if found := image_source(attributes(tag[1]), base):
-            return found
-    return None
-
-
-def image_source(attrs: dict[str, str], base: str) -> str | None:
-    """Give the address that an img element shows, None for what is too small to be a picture."""
-    if any(_is_small(attrs.get(side, "")) for side in ("width", "height")):
-        return None
-    for name in ("data-src", "data-lazy-src", "data-original", "src"):
-        found = web_url(attrs.get(name, ""), base)
-        if found and not _NO_IMAGE.search(found):
-            return found
-    return None
-
-
-def _is_small(size: str) -> bool:
-    digits = re.match(r"\d{1,5}", size)
-    return bool(digits) and int(digits[0] if digits else 0) < 50
 
 
 def _from_json(text: str, url: str, zone: ZoneInfo) -> ParsedFeed:

@@ -12,9 +12,9 @@ import binascii
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urljoin
 from xml.parsers import expat
 
+from bot.addresses import join
 from bot.markup import Token, attributes, escaped, tokens, unescape
 
 MAX_ENTRIES: Final = 1000
@@ -138,7 +138,7 @@ class _Capture:
     """A field whose content is being gathered as HTML; `depth` counts the open elements in it."""
 
     element: str
-    field: str
+    slot: str
     rank: int
     mode: str
     parts: list[str] = field(default_factory=list)
@@ -165,7 +165,7 @@ def _walk_strictly(text: str, builder: _Builder) -> None:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.text
     parser.EntityDeclHandler = _check_entity
-    parser.SkippedEntityHandler = lambda name, _: builder.text(unescape(f"&{name};"))
+    parser.SkippedEntityHandler = builder.skipped_entity
     parser.Parse(text, True)  # noqa: FBT003 (the only signature)
 
 
@@ -233,6 +233,10 @@ class _Builder:
         if capture is not None:
             plain = capture.depth or capture.mode == "literal"
             capture.parts.append(escaped(characters) if plain else characters)
+
+    def skipped_entity(self, name: str, _parameter: int) -> None:
+        """Take an entity that only an external DTD declares: HTML's, where it has one."""
+        self.text(unescape(f"&{name};"))
 
     def _pop(self) -> None:
         self._path.pop()
@@ -344,24 +348,24 @@ class _Builder:
             value = _from_base64(value)
         if not value or capture.mode == "skip":
             return
-        if capture.field == "tag":
+        if capture.slot == "tag":
             if len(target.tags) < MAX_LIST:
                 target.tags.append(value)
-        elif capture.field == "image":
+        elif capture.slot == "image":
             target.images.append((capture.rank, join(self._base, _inner("url", value))))
         else:
             self._keep(target, capture, value)
 
     def _keep(self, target: RawItem, capture: _Capture, value: str) -> None:
-        if capture.field == "author":
+        if capture.slot == "author":
             value = _inner("name", value)
-        elif capture.field == "link":
+        elif capture.slot == "link":
             value = join(self._base, value)
-        elif capture.field in ("body", "summary") and self._base:
+        elif capture.slot in ("body", "summary") and self._base:
             target.base = self._base
-        held = target.texts.get(capture.field)
+        held = target.texts.get(capture.slot)
         if value and (held is None or capture.rank < held[0]):
-            target.texts[capture.field] = (capture.rank, value)
+            target.texts[capture.slot] = (capture.rank, value)
 
 
 class _TolerantBuilder(_Builder):
@@ -450,7 +454,10 @@ def _canonical(prefix: str, uri: str) -> str:
 
 
 def _mode(name: str, attrs: dict[str, str]) -> str:
-    """Say how an element's text is to be read: html, xhtml, literal, base64 or skip."""
+    """Say how an element's text is to be read: html, xhtml, literal, base64 or skip.
+
+    Source: RFC 4287, section 4.1.3.3; Atom 0.3 for `mode`.
+    """
     kind = attrs.get("type", "").strip().lower()
     mode = attrs.get("mode", "").strip().lower()
     if mode == "base64":
@@ -461,7 +468,9 @@ def _mode(name: str, attrs: dict[str, str]) -> str:
         return "html"
     if kind in ("text", "text/plain"):
         return "literal"
-    return "xhtml" if "xhtml" in kind or mode == "xml" else "html"
+    if "/" in kind and not kind.startswith("text/") and "xml" not in kind and not mode:
+        return "base64"
+    return "xhtml" if "xml" in kind or mode == "xml" else "html"
 
 
 def _inner(element: str, value: str) -> str:
@@ -472,14 +481,6 @@ def _inner(element: str, value: str) -> str:
 
 def _from_base64(value: str) -> str:
     try:
-        return base64.b64decode(value).decode("utf-8", "replace")
+        return base64.b64decode(value).decode()
     except (binascii.Error, ValueError):
         return ""
-
-
-def join(base: str, url: str) -> str:
-    """Resolve an address against another; one that cannot be resolved stays as it is."""
-    try:
-        return urljoin(base, url.strip()) if base else url.strip()
-    except ValueError:
-        return url.strip()

@@ -341,6 +341,18 @@ class OutboxVerbs(Verbs):
         return number
 
     @transactional
+    def count_reached(self, tx: Transaction, story_id: int) -> int:
+        """How many destinations broadcasts of this story have reached or are about to."""
+        rows = tx.fetch(
+            "SELECT COUNT(*) AS number FROM deliveries d JOIN broadcasts b ON b.id = d.broadcast_id"
+            " WHERE b.story_id = :story_id AND d.action = 'send'"
+            " AND d.state IN ('pending', 'sending', 'unknown', 'sent')",
+            story_id=story_id,
+        )
+        number: int = rows[0]["number"]
+        return number
+
+    @transactional
     def outbox_health(self, tx: Transaction) -> OutboxHealth:
         """Deliveries by state and the oldest one that waits."""
         rows = tx.fetch("SELECT state, COUNT(*) AS number FROM deliveries GROUP BY state")

@@ -14,6 +14,8 @@ MAX_TERMS: Final = 12
 LEAST_WORD_CHARS: Final = 3
 TITLE_WEIGHT, TAG_WEIGHT, SUMMARY_WEIGHT = 3, 2, 1
 LEAST_SCORE: Final = 6
+# A long summary shares words with everything.
+MOST_IN_SUMMARY: Final = 2
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 # Words of Indonesian and English headlines that tell nothing of their matter.
@@ -67,14 +69,9 @@ def closest(story: Story, others: Iterable[Story], limit: int) -> list[Story]:
 
 def score(story: Story, terms: Iterable[str], other: Story) -> int:
     """Count what another story shares with these terms and this story's tags."""
-    title = set(_words(other.title))
-    summary = set(_words(other.summary))
-    total = 0
-    for term in terms:
-        if term in title:
-            total += TITLE_WEIGHT
-        elif term in summary:
-            total += SUMMARY_WEIGHT
+    wanted, title = set(terms), set(_words(other.title))
+    in_summary = len(wanted.intersection(_words(other.summary)) - title)
+    total = TITLE_WEIGHT * len(wanted & title) + SUMMARY_WEIGHT * min(in_summary, MOST_IN_SUMMARY)
     if total and {_tag(tag) for tag in story.tags} & {_tag(tag) for tag in other.tags}:
         total += TAG_WEIGHT
     return total

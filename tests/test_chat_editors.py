@@ -120,6 +120,17 @@ async def test_a_report_is_given_up_after_two_minutes_and_when_the_bot_stops(cha
     await chat.application.start()
 
 
+async def test_an_editor_is_told_that_a_story_went_out_before(chat: World) -> None:
+    await chat.publish(entry(1))
+    await chat.say(READER, READER, "/langganan")
+    await chat.press(EDITOR, await offered(chat), "send:1")
+    await chat.deliver()
+    await report_says(chat, "Siaran selesai")
+    warning, offer = await chat.say(EDITOR, EDITOR, f"/siarkan {PAGE}")
+    assert "sudah disiarkan ke 1 tujuan" in text_of(warning)
+    assert "send:2" in callbacks_of(offer)
+
+
 async def test_cancel_calls_it_off_for_good(chat: World) -> None:
     await chat.publish(entry(1))
     post = await offered(chat)

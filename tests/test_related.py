@@ -43,6 +43,12 @@ def test_a_common_tag_alone_is_no_relation() -> None:
     assert closest(asked, [story(2, "Harga Cabai Pedas", tags=("Tangerang",))], 5) == []
 
 
+def test_a_long_summary_makes_no_relation() -> None:
+    asked = story(1, "Tinggi Muka Air Cisadane Surut, Siaga Banjir Dicabut", tags=())
+    summary = "Warga melihat tinggi muka air surut; siaga banjir dicabut."
+    assert closest(asked, [story(2, "Lagu tentang Cisadane", summary=summary, tags=())], 5) == []
+
+
 @given(st.text(), st.text())
 def test_any_titles_can_be_compared(first: str, second: str) -> None:
     asked, other = story(1, first), story(2, second)

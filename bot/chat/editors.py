@@ -90,6 +90,8 @@ async def _wanted_story(ask: Ask) -> Story | None:
 
 async def _offer(ask: Ask, story: Story, editor: int) -> None:
     desk = ask.desk
+    if reached := await desk.store.count_reached(story.id):
+        await ask.say("broadcast_before", reached=reached)
     draft = await desk.broadcasts.draft(story, editor, desk.clock())
     assert draft.message is not None
     audience = await desk.store.count_audience(story.id)

@@ -30,7 +30,7 @@ class InboxVerbs(Verbs):
                 "INSERT INTO updates (update_id, body, received_at) VALUES (:id, :body, :now)"
                 " ON CONFLICT (update_id) DO NOTHING",
                 id=update["update_id"],
-                body=json.dumps(update, ensure_ascii=False),
+                body=json.dumps(update),
                 now=ms(now),
             )
             == 1

@@ -171,7 +171,7 @@ async def known_chat(desk: Desk, chat: TelegramChat | ChatFullInfo, user: User |
     """Give the record of a chat, made or brought up to date; of a person no name is kept."""
     kind = ChatType(chat.type)
     private = kind is ChatType.PRIVATE
-    title = None if private else chat.title
+    title = None if private or chat.title is None else one_line(chat.title)
     username = f"@{chat.username.lower()}" if chat.username and not private else None
     if kind in GROUPS and desk.note_group is not None:
         desk.note_group(chat.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -160,27 +160,38 @@ class World:
 async def world(
     folder: Path, *, editors: tuple[int, ...] = (), locale: str = "id", polling: bool = True
 ) -> AsyncIterator[World]:
-    """The whole chat over a sandbox, answering until the end."""
-    sandbox = Sandbox(TOKEN)
-    runner = await serve(sandbox, "127.0.0.1", 0)
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    """The whole chat over a sandbox and a SQLite file, answering until the end."""
     database = await open_database(f"sqlite:///{folder / 'chat.db'}")
-    bot = make_bot(base)
-    parts = wire(sandbox, Store(database), bot, editors, locale)
-    async with bot:
+    try:
+        async with world_over(
+            Store(database), editors=editors, locale=locale, polling=polling
+        ) as parts:
+            yield parts
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def world_over(
+    store: Store, *, editors: tuple[int, ...] = (), locale: str = "id", polling: bool = True
+) -> AsyncIterator[World]:
+    """The whole chat over a sandbox and a store, answering until the end."""
+    sandbox = Sandbox(TOKEN)
+    async with AsyncExitStack() as stack:
+        runner = await serve(sandbox, "127.0.0.1", 0)
+        stack.push_async_callback(runner.cleanup)
+        bot = make_bot(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        parts = wire(sandbox, store, bot, editors, locale)
+        await stack.enter_async_context(bot)
         await parts.application.initialize()
         await parts.inbox.resume()
-        stopping = asyncio.Event()
-        service = asyncio.create_task(parts.inbox.run_polling(stopping)) if polling else None
-        try:
-            yield parts
-        finally:
-            stopping.set()
-            if service is not None:
-                await service
-            await parts.inbox.finish()
-    await database.close()
-    await runner.cleanup()
+        stack.push_async_callback(parts.inbox.finish)
+        if polling:
+            stopping = asyncio.Event()
+            service = asyncio.create_task(parts.inbox.run_polling(stopping))
+            stack.push_async_callback(asyncio.wait_for, service, 10)
+            stack.callback(stopping.set)
+        yield parts
 
 
 def make_bot(base: str) -> ExtBot[Any]:

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ALLOWED_UPDATES", "Desk", "add_handlers", "publish_commands"]
 
-ALLOWED_UPDATES: Final = [
+ALLOWED_UPDATES: Final = (
     "message",
     "channel_post",
     "callback_query",
     "inline_query",
     "my_chat_member",
-]
+)
 
 
 def add_handlers(application: AnyApplication, desk: Desk) -> None:

@@ -245,6 +245,10 @@ async def test_a_channels_list_has_no_buttons_that_readers_could_turn(chat: Worl
     (answer,) = await chat.say(ADMIN, CHANNEL, "/latest")
     assert len(links_of(answer)) == 5
     assert buttons_of(answer) == []
+    (unknown,) = await chat.say(ADMIN, CHANNEL, "/latest tiada")
+    assert buttons_of(unknown) == []
+    assert "Choose" not in text_of(unknown)
+    assert "Pilih" not in text_of(unknown)
 
 
 async def test_related_in_a_channel_leads_the_reader_to_the_bot(chat: World) -> None:

@@ -14,7 +14,7 @@ from bot.chat.answers import edit_message
 from bot.chat.readers import unknown
 from bot.chat.stories import named_story, say_unread
 from bot.errors import SebarError, SourceError
-from bot.publisher import ANSWER_RETRIES, keyboard
+from bot.transport import ANSWER_RETRIES, keyboard
 from bot.types import BroadcastState, Button, DeliveryState, Message
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ async def send(ask: Ask) -> str:
         return "toast_decided"
     text = _report_text(ask, BroadcastState.SCHEDULED, None, late=False)
     report = await ask.send(Message(text, ""))
-    ask.application.create_task(_watch(ask, broadcast_id, report.message_id, text))
+    if ask.application.running:
+        ask.application.create_task(_watch(ask, broadcast_id, report.message_id, text))
     return "toast_sending"
 
 

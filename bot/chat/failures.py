@@ -12,7 +12,7 @@ from telegram.error import TelegramError
 from bot.chat.answers import language_of
 from bot.chat.members import follow_migration
 from bot.errors import DestinationGone, DestinationMoved, DestinationRefused, RetryLater, SebarError
-from bot.publisher import translate
+from bot.transport import translate
 
 if TYPE_CHECKING:
     from telegram import Message

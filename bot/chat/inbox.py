@@ -13,7 +13,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.chat import ALLOWED_UPDATES
 from bot.errors import SebarError, TokenRejected
-from bot.publisher import retry_after_s
+from bot.transport import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence

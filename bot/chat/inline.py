@@ -15,7 +15,7 @@ from bot.chat.pages import Page, search, tidy_words
 from bot.chat.readers import without_callback
 from bot.chat.stories import note, title_of
 from bot.links import canonical
-from bot.publisher import keyboard, preview_options
+from bot.transport import keyboard, preview_options
 from bot.telegram_html import MarkupError, check_link
 
 if TYPE_CHECKING:

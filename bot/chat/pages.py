@@ -112,9 +112,10 @@ async def latest_message(ask: Ask, page: Page) -> Message:
         return _no_more(ask, page, "label_newer")
     if not page.words:
         return Message(ask.render("latest_empty"), "")
-    known = await ask.desk.store.list_tags(TAGS_OFFERED)
-    html = ask.render("tag_unknown", tag=page.words, known=known)
-    return Message(html, "", _tag_buttons(known) if _may_turn(ask) else ())
+    known = await ask.desk.store.list_tags(TAGS_OFFERED) if _may_turn(ask) else []
+    buttons = _tag_buttons(known)
+    html = ask.render("tag_unknown", tag=page.words, offered=bool(buttons))
+    return Message(html, "", buttons)
 
 
 async def found_message(ask: Ask, page: Page) -> Message:

@@ -8,13 +8,16 @@ import re
 import sys
 from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ATTRIBUTES = 64
+MAX_TAG_ATTRIBUTES = 50_000
 MAX_ENTITY_CHARS = 32
 MAX_UNFINISHED = 1
+MAX_URL_CHARS = 8_000
 MAX_TITLE_CHARS = 50_000
 MAX_TEXT_CHARS = 1_000_000
 
@@ -59,7 +62,7 @@ _ATTRIBUTE = (
     r"[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+))?)?"
 )
 _TAG = re.compile(
-    rf"<(/?)([a-zA-Z_][^\s/><=\"']*+)(?=[\s/>])((?:{re.sub(r'[(](?![?])', '(?:', _ATTRIBUTE)})*+)[\s/]*+>"
+    rf"<(/?)([a-zA-Z_][^\s/><=\"']*+)(?=[\s/>])((?:{re.sub(r'[(](?![?])', '(?:', _ATTRIBUTE)}){{0,{MAX_TAG_ATTRIBUTES}}}+)[\s/]*+>"
 )
 _TAG_START = re.compile(r"</?[a-zA-Z_][^\s/><=\"']*+[\s/>]")
 _OPENER = re.compile(r"<(?=[a-zA-Z_/!?])")
@@ -98,6 +101,13 @@ _UNSEEN = re.compile(
 _CHALLENGE = re.compile(
     r"just a moment\.\.\.|cf-browser-verification|cf_chl_opt|challenge-platform|attention required!"
     r"|ddos protection by|checking your browser|captcha-delivery|_incapsula_|sucuri website firewall",
+    re.IGNORECASE,
+)
+_IMG = re.compile(r"<img\b((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)>", re.IGNORECASE)
+_BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
+_NO_IMAGE = re.compile(
+    r"/~r/|pixel\.|/pixel|s\.w\.org/images/core/emoji|gravatar\.com|feeds\.wordpress\.com|"
+    r"/(?:spacer|blank|1x1|icon)s?[./-]|\bstats?\.|doubleclick",
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
@@ -374,3 +384,55 @@ def escaped(text: str) -> str:
 def is_challenge(text: str) -> bool:
     """Say whether a page is a guard's ("checking your browser") instead of the site's."""
     return bool(_CHALLENGE.search(text[:50_000]))
+
+
+def join(base: str, url: str) -> str:
+    """Resolve an address against another; one that cannot be resolved stays as it is."""
+    try:
+        return urljoin(base, url.strip()) if base else url.strip()
+    except ValueError:
+        return url.strip()
+
+
+def web_url(link: str, base: str) -> str | None:
+    """Give an absolute http(s) address, or None for anything else."""
+    link = unescape(_BLANKS.sub(" ", link).strip())
+    if not link or len(link) > MAX_URL_CHARS:
+        return None
+    link = join(base, link.replace(" ", "%20"))
+    try:
+        parts = urlsplit(link)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    if not valid or "<" in link:
+        return None
+    return folded(link).replace(" ", "") or None
+
+
+def first_image(markup: str, base: str) -> str | None:
+    """Give the first picture of some HTML that a reader would see; no counters, emoji, icons."""
+    if "<img" not in markup and "<IMG" not in markup:
+        return None
+    for number, tag in enumerate(_IMG.finditer(markup)):
+        if number >= 10:
+            break
+        if found := image_source(attributes(tag[1]), base):
+            return found
+    return None
+
+
+def image_source(attrs: dict[str, str], base: str) -> str | None:
+    """Give the address that an img element shows, None for what is too small to be a picture."""
+    if any(_is_small(attrs.get(side, "")) for side in ("width", "height")):
+        return None
+    for name in ("data-src", "data-lazy-src", "data-original", "src"):
+        found = web_url(attrs.get(name, ""), base)
+        if found and not _NO_IMAGE.search(found):
+            return found
+    return None
+
+
+def _is_small(size: str) -> bool:
+    digits = re.match(r"\d{1,5}", size)
+    return bool(digits) and int(digits[0] if digits else 0) < 50

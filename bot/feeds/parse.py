@@ -7,12 +7,20 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bot.addresses import first_image, join, web_url
+from bot.article.prose import story_lines
 from bot.dates import parse_date
 from bot.errors import ParseError
 from bot.feeds.xml import MAX_ENTRIES, RawFeed, RawItem, read_xml
-from bot.markup import decode, decoded, folded, is_challenge, text_lines, title_text
-from bot.prose import story_lines
+from bot.markup import (
+    decode,
+    first_image,
+    folded,
+    is_challenge,
+    join,
+    text_lines,
+    title_text,
+    web_url,
+)
 from bot.types import Entry
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 5_000_000
 MAX_WORDS_OF_TITLE = 12
 MAX_TITLE_FROM_TEXT_CHARS = 100
+MAX_AUTHOR_CHARS = 1_000
 
 _EMAIL = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,200}")
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
@@ -145,9 +154,11 @@ def _link(item: RawItem, url: str) -> str | None:
 
 def _author(written: str) -> str | None:
     """Give a name, without the e-mail address that RSS puts beside it."""
-    name = folded(decoded(_EMAIL.sub(" ", title_text(written))))
-    name = re.sub(r"\bmailto:", "", name).strip(" ()<>[],;-")
-    return name or None
+    name = title_text(written[:MAX_AUTHOR_CHARS])
+    if "@" in name:
+        name = _EMAIL.sub(" ", name)
+    name = name.replace("mailto:", "").strip(" ()<>[],;-")
+    return " ".join(name.split()) or None
 
 
 def _tags(written: Iterable[str]) -> tuple[str, ...]:

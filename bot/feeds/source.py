@@ -153,7 +153,7 @@ class HttpSource:
             ) from error
         except aiohttp.TooManyRedirects as error:
             raise FetchError("the address redirects too often") from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise FetchError("this is not an address that can be fetched") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchError(_in_words(error)) from error

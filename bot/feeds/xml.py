@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
-from bot.addresses import join
-from bot.markup import Token, attributes, escaped, tokens, unescape
+from bot.markup import Token, attributes, escaped, join, tokens, unescape
 
 MAX_ENTRIES: Final = 1000
-MAX_TAGS: Final = 250_000
+MAX_TAGS: Final = 150_000
 MAX_ENTITY_CHARS: Final = 32
 MAX_LIST: Final = 100
 MAX_UNCLOSED: Final = 64
@@ -251,7 +250,7 @@ class _Builder:
     def _note_scopes(self, attrs: dict[str, str]) -> None:
         declared = [name for name in attrs if name.startswith("xmlns")]
         base = attrs.get("xml:base")
-        if not declared and not base:
+        if not (declared or base) or len(self._scopes) >= MAX_UNCLOSED:
             return
         self._scopes.append((len(self._path) + 1, self._prefixes, self._names, self._base))
         if base:
@@ -408,7 +407,8 @@ class _TolerantBuilder(_Builder):
         capture = self._capture
         if capture is not None:
             if name != capture.element and name not in _ITEMS and name not in _ROOTS:
-                capture.parts.append(f"</{_local(raw)}>")
+                if capture.slot != "title":
+                    capture.parts.append(f"</{_local(raw)}>")
                 return
             self._finish(capture)
             if name == capture.element:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MAX_DATELINE_CHARS = 90
 MAX_ASIDE_CHARS = 300
+MAX_CHECKED = 200
 
 _ASIDE = re.compile(
     r"(?:(?:baca|simak|lihat|tonton|cek)\s*(?:juga|pula)|(?:read|see|watch)\s+(?:also|more|next)|"
@@ -114,9 +115,9 @@ _DATE_PART = re.compile(
 def story_lines(lines: Iterable[str]) -> list[str]:
     """Keep the lines that are the story's: no advertising, "Baca Juga", share words, counters.
 
-    The note that a feed puts at an excerpt's end ("The post … appeared first on …", "[…]") is cut.
+    Looks at the first 200 lines. The note that a feed puts at an excerpt's end ("The post … appeared first on …", "[…]") is cut.
     """
-    kept = [line for line in lines if not is_noise(line)]
+    kept = [line for at, line in enumerate(lines) if at >= MAX_CHECKED or not is_noise(line)]
     while kept:
         last = _tailless(kept[-1])
         if last == kept[-1]:

@@ -6,21 +6,22 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from bot.article.prose import is_dateline, is_noise
 from bot.dates import find_date, parse_date
-from bot.prose import is_dateline, is_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from bot.page import Block, Page
+    from bot.article.page import Block, Page
 
 MIN_PARAGRAPH_CHARS: Final = 40
 MIN_LEAD_CHARS: Final = 80
 NEAR_BLOCKS: Final = 12
 MAX_LABEL_CHARS: Final = 160
 MAX_NAME_CHARS: Final = 60
+MAX_CAPTION_CHARS: Final = 250
 
 _LISTS = re.compile(
     r"(?:(?:berita|artikel|baca|kabar|posts?|articles?|stories|news|related|more|you)\b.{0,20})?"
@@ -68,6 +69,11 @@ _TAG_LINK = re.compile(
     r"/(?:tags?|topics?|topik|label|category|kategori|rubrik)/[^/]+/?", re.IGNORECASE
 )
 _SENTENCE_END = re.compile(r"[.!?…:][\"'”’»)\]*\s]*\Z")
+_CREDIT = re.compile(
+    r"\(\s*(?:foto|photo|dok(?:umentasi)?|ist(?:imewa)?|sumber|source|image)\b[^()]{0,80}\)\W*\Z"
+    r"|\b(?:foto|photo)\s*:\s*[^.]{2,60}\Z",
+    re.IGNORECASE,
+)
 _ENDNOTE = re.compile(r"\s*\((?:\*+|red|ant(?:ara)?|adv)\)\s*\Z", re.IGNORECASE)
 _CONTAINED = frozenset("p li blockquote dd dt h1 h2 h3 h4 h5 h6 pre figcaption".split(" "))
 
@@ -207,7 +213,7 @@ def _choose(reading: _Reading) -> list[int]:
     prose = [at for at in range(len(reading.page.blocks)) if _is_prose(reading, at)]
     after = [at for at in prose if at > reading.heading]
     prose = after or prose
-    if not prose:
+    if not prose or _is_listing(reading.page, prose):
         return []
     holder = _holder(reading, prose)
     if holder is None:
@@ -221,6 +227,15 @@ def _choose(reading: _Reading) -> list[int]:
     return _until_lists(reading, inside, set(prose))
 
 
+def _is_listing(page: Page, prose: list[int]) -> bool:
+    """Say whether the page lists stories: each text stands below a heading that is a link."""
+    linked = [
+        at > 0 and 0 < len(page.blocks[at - 1].text) <= page.blocks[at - 1].link_chars + 3
+        for at in prose
+    ]
+    return linked[0] and linked.count(True) >= 3
+
+
 def _is_prose(reading: _Reading, at: int) -> bool:
     block = reading.page.blocks[at]
     text = block.text
@@ -232,7 +247,9 @@ def _is_prose(reading: _Reading, at: int) -> bool:
 
 
 def _is_caption(reading: _Reading, block: Block) -> bool:
-    return reading.page.nodes[block.node].caption or block.text.casefold() in reading.captions
+    if reading.page.nodes[block.node].caption or block.text.casefold() in reading.captions:
+        return True
+    return len(block.text) <= MAX_CAPTION_CHARS and bool(_CREDIT.search(block.text))
 
 
 def _holder(reading: _Reading, prose: list[int]) -> int | None:
@@ -297,10 +314,31 @@ def _from_lead(reading: _Reading, chosen: list[int], prose: set[int]) -> list[in
     for i in range(min(NEAR_BLOCKS, len(chosen) - 1)):
         if is_dateline(texts[i]) and any(at in prose for at in chosen[i + 1 :]):
             lead = max(lead, i + 1)
-    while lead + 1 < len(chosen) and texts[lead] in texts[:lead] + texts[lead + 1 : lead + 3]:
+    stop = min(lead + NEAR_BLOCKS, len(chosen) - 1)
+    while lead < stop and texts[lead] in texts[:lead] + texts[lead + 1 : lead + 3]:
         lead += 1
-    lead = next((i for i in range(lead, len(chosen)) if chosen[i] in prose), lead)
-    return chosen[lead:]
+    start = lead = next((i for i in range(lead, len(chosen)) if chosen[i] in prose), lead)
+    while (
+        start > lead - NEAR_BLOCKS
+        and start
+        and _is_sentence_beside(reading, chosen[start - 1], chosen[lead])
+    ):
+        start -= 1
+    return chosen[start:]
+
+
+def _is_sentence_beside(reading: _Reading, at: int, lead: int) -> bool:
+    """Say whether a short paragraph above the lead belongs to the same text."""
+    page = reading.page
+    block, other = page.blocks[at], page.blocks[lead]
+    if page.nodes[block.node].name != "p" or page.nodes[other.node].name != "p":
+        return False
+    if page.nodes[block.node].parent != page.nodes[other.node].parent:
+        return False
+    text = block.text
+    if is_noise(text) or is_dateline(text) or _is_byline(text) or _is_caption(reading, block):
+        return False
+    return bool(_SENTENCE_END.search(text)) and not block.dated and text[-1] != ":"
 
 
 def _paragraphs(reading: _Reading) -> tuple[str, ...]:
@@ -356,7 +394,9 @@ def _about(reading: _Reading) -> Iterable[int]:
 
 def _is_far(reading: _Reading, block: Block) -> bool:
     node = reading.page.nodes[block.node]
-    return reading.aside[block.node] and not re.search(r"author|penulis|byline", node.hint, re.I)
+    return reading.aside[block.node] and not re.search(
+        r"author|penulis|byline", node.hint, re.IGNORECASE
+    )
 
 
 def _labelled(text: str) -> list[tuple[str, str]]:
@@ -423,12 +463,14 @@ def _dates(reading: _Reading) -> tuple[datetime | None, datetime | None]:
 def _shares_box(reading: _Reading, at: int) -> bool:
     """Say whether a block above the heading stands in the heading's own box, not in the page's."""
     page = reading.page
-    box = [
-        node
-        for node in page.ancestors(page.blocks[reading.heading].node)[1:4]
-        if page.nodes[node].name not in ("body", "html", "main")
-    ]
-    return any(node in page.ancestors(page.blocks[at].node)[:4] for node in box)
+    own, *boxes = page.ancestors(page.blocks[reading.heading].node)
+    if boxes and page.nodes[boxes[0]].name != "body" and _holds_only(page, boxes[0], own):
+        boxes = boxes[1:]
+    return bool(boxes) and boxes[0] in page.ancestors(page.blocks[at].node)[:4]
+
+
+def _holds_only(page: Page, box: int, node: int) -> bool:
+    return all(block.node == node for block in page.blocks if box in page.ancestors(block.node)[:4])
 
 
 def _dates_in(block: Block, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
@@ -436,14 +478,14 @@ def _dates_in(block: Block, zone: ZoneInfo) -> tuple[datetime | None, datetime |
     if len(text) > MAX_LABEL_CHARS:
         return None, None
     label = _UPDATED.search(text)
-    before = text[: label.start()] if label else text
-    changed = find_date(text[label.end() :], zone) if label else None
-    stated = find_date(before, zone)
-    if block.dated and not label:
-        stated = parse_date(block.dated, zone) or stated
-    elif block.dated and changed is None:
-        changed = parse_date(block.dated, zone)
-    return stated, changed
+    machine = parse_date(block.dated, zone)
+    if label is None:
+        return machine or find_date(text, zone), None
+    stated = find_date(text[: label.start()], zone)
+    changed = find_date(text[label.end() :], zone)
+    if stated is None:
+        return None, machine or changed
+    return machine or stated, changed
 
 
 def _pictures(reading: _Reading) -> tuple[dict[str, str], ...]:

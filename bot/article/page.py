@@ -32,7 +32,7 @@ _HINT = re.compile(
     r"breadcrumbs?|comments?|respond|footer|nav\w*|menu\w*|popular\w*|trending|terpopuler|latest|"
     r"terbaru|recommend\w*|rekomendasi|newsletter|subscrib\w*|promo\w*|banner\w*|advert\w*|ads?|"
     r"iklan|cookies?|modal|popup|tagcloud|baca-?juga|inline-related|read-?more|pagination|"
-    r"post-views|author-?(?:box|bio)|bio|topbar|top-bar|copyright|jp-relatedposts)(?=$|[\s_-]|\d)",
+    r"post-views|top-?date|current-?date|date-?now|clock|author-?(?:box|bio)|bio|topbar|top-bar|copyright|jp-relatedposts)(?=$|[\s_-]|\d)",
     re.IGNORECASE,
 )
 _CAPTION = re.compile(r"caption|keterangan|foto-?text|photo-?desc|credit", re.IGNORECASE)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bot.addresses import image_source, join, web_url
+from bot.article.ldjson import StatedArticle, stated_articles
+from bot.article.page import Page, read_page
+from bot.article.prose import story_lines, without_dateline
+from bot.article.story import Story, find_story
 from bot.dates import parse_date
 from bot.errors import ParseError
-from bot.ldjson import StatedArticle, stated_articles
-from bot.markup import decode, is_challenge, title_text
-from bot.page import Page, read_page
-from bot.prose import story_lines, without_dateline
-from bot.story import Story, find_story
+from bot.markup import decode, image_source, is_challenge, join, title_text, web_url
 from bot.types import Entry
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 MAX_BODY_BYTES: Final = 5_000_000
-MIN_STORY_CHARS: Final = 140
+MIN_STORY_CHARS: Final = 100
 MIN_LEAD_CHARS: Final = 80
 
 _NOBODY = re.compile(

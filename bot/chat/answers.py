@@ -11,8 +11,8 @@ from telegram import ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.transport import ANSWER_RETRIES, GENERAL_TOPIC, NOT_MODIFIED, keyboard, preview_options
 from bot.text import one_line
+from bot.transport import ANSWER_RETRIES, GENERAL_TOPIC, NOT_MODIFIED, keyboard, preview_options
 from bot.types import Button, ChatType, Message
 
 if TYPE_CHECKING:

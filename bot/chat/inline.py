@@ -15,8 +15,8 @@ from bot.chat.pages import Page, search, tidy_words
 from bot.chat.readers import without_callback
 from bot.chat.stories import note, title_of
 from bot.links import canonical
-from bot.transport import keyboard, preview_options
 from bot.telegram_html import MarkupError, check_link
+from bot.transport import keyboard, preview_options
 
 if TYPE_CHECKING:
     from datetime import datetime

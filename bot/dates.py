@@ -34,11 +34,11 @@ _MONTHS = {
     )
     for name in names.split()
 }
-_DAYS = (
-    "senin selasa rabu kamis jumat jum'at jum’at sabtu minggu ahad sen sel rab rabo kam jum sab min "
-    "ahd monday tuesday wednesday thursday friday saturday sunday mon tues tue wed thurs thur thu "
-    "fri sat sun"
-).split()
+_DAY_NAMES = """
+senin selasa rabu kamis jumat jum'at jum’at sabtu minggu ahad sen sel rab rabo kam jum sab min
+ahd monday tuesday wednesday thursday friday saturday sunday mon tues tue wed thurs thur thu
+fri sat sun
+"""
 _ZONES_H: dict[str, float] = {
     "z": 0, "ut": 0, "utc": 0, "gmt": 0, "wib": 7, "wita": 8, "wit": 9,
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
@@ -47,7 +47,7 @@ _ZONES_H: dict[str, float] = {
     "awst": 8, "jst": 9, "kst": 9, "acst": 9.5, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
 }  # fmt: skip
 
-_DAY = rf"(?:(?:{'|'.join(_DAYS)})\b\.?\s*[,|/]?\s*)?"
+_DAY = rf"(?:(?:{'|'.join(_DAY_NAMES.split())})\b\.?\s*[,|/]?\s*)?"
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _OFFSET = r"[+-]\d{1,2}(?::?\d{2})?"
 _ZONE = rf"(?:\s*\(?(?P<zone>(?:(?:gmt|utc)\s*)?{_OFFSET}|[a-z]{{1,5}}\b)\)?)?"
@@ -64,40 +64,46 @@ _SHAPES = tuple(
     re.compile(shape, _FLAGS)
     for shape in (
         # 24 Agustus 2026, Mon, 24 Aug 26 08:00:00 +0700
-        rf"{_DAY}(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]{{1,3}}{_MONTH}[\s.,-]{{0,3}}"
-        rf"(?P<year>\d{{4}}|\d{{2}})(?![\d:]){_TIME}{_NOTE}",
+        (
+            rf"{_DAY}(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]{{1,3}}{_MONTH}[\s.,-]{{0,3}}"
+            rf"(?P<year>\d{{4}}|\d{{2}})(?![\d:]){_TIME}{_NOTE}"
+        ),
         # August 24, 2026 8:00 AM
-        rf"{_DAY}(?<![a-z]){_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s*,?\s+(?P<year>\d{{4}})(?!\d)"
-        rf"{_TIME}{_NOTE}",
+        (
+            rf"{_DAY}(?<![a-z]){_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s*,?\s+(?P<year>\d{{4}})(?!\d)"
+            rf"{_TIME}{_NOTE}"
+        ),
         # Mon Aug 24 08:00:00 WIB 2026
         rf"{_DAY}(?<![a-z]){_MONTH}\s+(?P<day>\d{{1,2}})\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})(?!\d)",
         # 2026-08-24T08:00:00.000+07:00, 20260824T080000Z
-        r"(?<![\d-])(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
-        r"(?:(?:\s*t\s*|\s+|,\s*)(?P<hour>\d{2})(?:[:.]?(?P<minute>\d{2})"
-        rf"(?:[:.]?(?P<second>\d{{2}})(?:[.,]\d{{1,9}})?)?)?{_ZONE})?(?!\d)",
+        (
+            r"(?<![\d-])(?P<year>\d{4})(?P<dash>[-/.]?)(?P<month>\d{2})(?P=dash)(?P<day>\d{2})"
+            r"(?:(?:\s*t\s*|\s+|,\s*)(?P<hour>\d{2})(?:[:.]?(?P<minute>\d{2})"
+            rf"(?:[:.]?(?P<second>\d{{2}})(?:[.,]\d{{1,9}})?)?)?{_ZONE})?(?!\d)"
+        ),
         # 24/08/2026 08:00
-        rf"{_DAY}(?<![\d/.-])(?P<day>\d{{1,2}})(?P<dash>[/.-])(?P<month>\d{{1,2}})(?P=dash)"
-        rf"(?P<year>\d{{4}})(?![\d/-]){_TIME}{_NOTE}",
+        (
+            rf"{_DAY}(?<![\d/.-])(?P<day>\d{{1,2}})(?P<dash>[/.-])(?P<month>\d{{1,2}})(?P=dash)"
+            rf"(?P<year>\d{{4}})(?![\d/-]){_TIME}{_NOTE}"
+        ),
         # 2026-W35-1
         rf"(?<!\d)(?P<year>\d{{4}})-?w(?P<week>\d{{2}})-?(?P<day>[1-7]){_TIME}",
         # 2026-236
-        r"(?<!\d)(?P<year>\d{4})-(?P<ordinal>\d{3})(?!\d)"
-        rf"(?:t(?P<hour>\d{{2}}):(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?{_ZONE})?",
+        (
+            r"(?<!\d)(?P<year>\d{4})-(?P<ordinal>\d{3})(?!\d)"
+            rf"(?:t(?P<hour>\d{{2}}):(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?{_ZONE})?"
+        ),
     )
 )
 _EDGE = " \t\r\n\f\v\xa0,.;|-–—"
 
-_NAMES = {
-    "id": (
-        "Senin Selasa Rabu Kamis Jumat Sabtu Minggu".split(),
-        "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November "
-        "Desember".split(),
-    ),
-    "en": (
-        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-        "January February March April May June July August September October November "
-        "December".split(),
-    ),
+_WRITTEN_DAYS = {
+    "id": "Senin Selasa Rabu Kamis Jumat Sabtu Minggu",
+    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+}
+_WRITTEN_MONTHS = {
+    "id": "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember",
+    "en": "January February March April May June July August September October November December",
 }
 
 
@@ -206,8 +212,10 @@ def long_date(moment: datetime, zone: ZoneInfo, language: str) -> str:
     every other language.
     """
     local = moment.astimezone(zone)
-    days, months = _NAMES["id" if language == "id" else "en"]
-    day = f"{days[local.weekday()]}, {local.day} {months[local.month - 1]} {local.year}"
+    known = "id" if language == "id" else "en"
+    weekday = _WRITTEN_DAYS[known].split()[local.weekday()]
+    month = _WRITTEN_MONTHS[known].split()[local.month - 1]
+    day = f"{weekday}, {local.day} {month} {local.year}"
     gap = " - " if language == "id" else ", "
     return f"{day}{gap}{_clock(local)} {_zone_name(local)}"
 

@@ -61,8 +61,10 @@ _UNDECODED = {
 _ATTRIBUTE = (
     r"[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+))?)?"
 )
+_BARE_ATTRIBUTE = _ATTRIBUTE.replace("(?:", "(").replace("(", "(?:")
 _TAG = re.compile(
-    rf"<(/?)([a-zA-Z_][^\s/><=\"']*+)(?=[\s/>])((?:{re.sub(r'[(](?![?])', '(?:', _ATTRIBUTE)}){{0,{MAX_TAG_ATTRIBUTES}}}+)[\s/]*+>"
+    r"<(/?)([a-zA-Z_][^\s/><=\"']*+)(?=[\s/>])"
+    rf"((?:{_BARE_ATTRIBUTE}){{0,{MAX_TAG_ATTRIBUTES}}}+)[\s/]*+>"
 )
 _TAG_START = re.compile(r"</?[a-zA-Z_][^\s/><=\"']*+[\s/>]")
 _OPENER = re.compile(r"<(?=[a-zA-Z_/!?])")
@@ -71,7 +73,7 @@ _FIELD_END = re.compile(r"</(?:item|entry|title|link|description|summary|content
 _ENTITY = re.compile(
     rf"&(?:#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,{MAX_ENTITY_CHARS}}});"
 )
-_RAW = frozenset("script style textarea title xmp iframe noembed noframes".split())
+_RAW = frozenset(("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"))
 
 _BLOCKS = (
     "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|figcaption|"
@@ -92,15 +94,34 @@ _TRAP = re.compile(
     re.IGNORECASE,
 )
 SILENT = frozenset(
-    "script style noscript template svg iframe textarea select button audio video object "
-    "canvas math noembed noframes head".split()
+    (
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "iframe",
+        "textarea",
+        "select",
+        "button",
+        "audio",
+        "video",
+        "object",
+        "canvas",
+        "math",
+        "noembed",
+        "noframes",
+        "head",
+    )
 )
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
 )
 _CHALLENGE = re.compile(
-    r"just a moment\.\.\.|cf-browser-verification|cf_chl_opt|challenge-platform|attention required!"
-    r"|ddos protection by|checking your browser|captcha-delivery|_incapsula_|sucuri website firewall",
+    r"just a moment\.\.\.|cf-browser-verification|cf_chl_opt|challenge-platform"
+    r"|attention required!"
+    r"|ddos protection by|checking your browser|captcha-delivery|_incapsula_"
+    r"|sucuri website firewall",
     re.IGNORECASE,
 )
 _IMG = re.compile(r"<img\b((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)>", re.IGNORECASE)

@@ -112,7 +112,7 @@ def _keywords(value: Any) -> list[str]:
 
 
 def _values(value: Any, known: dict[str, dict[str, Any]], keys: tuple[str, ...]) -> list[str]:
-    """Give the texts of a property that may be a text, an object, a reference, or a list of them."""
+    """Give the texts of a property: a text, an object, a reference, or a list of them."""
     found: list[str] = []
     for one in (value if isinstance(value, list) else [value])[:MAX_VALUES]:
         node = one

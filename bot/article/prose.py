@@ -35,7 +35,8 @@ _NOISE = re.compile(
     |(?:bagikan|share|sebarkan)(?:\ (?:this|ini|on|ke|di|via|artikel|berita|article|story|post)\b
         .{0,40})?[\s:!]*
     |(?:ikuti\ kami|follow\ us)\b.{0,60}
-    |(?:ikuti|follow|dapatkan|gabung|join)\b.{0,60}(?:google\ news|whatsapp|telegram|channel|saluran)
+    |(?:ikuti|follow|dapatkan|gabung|join)\b.{0,60}
+        (?:google\ news|whatsapp|telegram|channel|saluran)
         .{0,60}
     |(?:\d+\ )?(?:komentar|comments?|leave\ a\ (?:reply|comment)|tinggalkan\ (?:balasan|komentar))
     |(?:foto|photo|image|ilustrasi|gambar|sumber\ foto|dok(?:umentasi)?)\s*:.{0,160}
@@ -44,11 +45,12 @@ _NOISE = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SHARE_WORDS = frozenset(
-    "facebook twitter x whatsapp wa telegram line copy icon share bagikan salin tautan link url "
-    "pinterest linkedin email print cetak threads tweet kirim messenger instagram tiktok youtube "
-    "bluesky reddit fb ig more lainnya via ke on to".split()
-)
+_SHARE_NAMES = """
+bagikan bluesky cetak copy email facebook fb icon ig instagram ke kirim lainnya line link
+linkedin messenger more on pinterest print reddit salin share tautan telegram threads tiktok to
+tweet twitter url via wa whatsapp x youtube
+"""
+_SHARE_WORDS = frozenset(_SHARE_NAMES.split())
 _SUSPECT = re.compile(
     rf"""[\W\d_]|(?:{"|".join(sorted(_SHARE_WORDS))}|baca|simak|lihat|tonton|cek|read|see|watch|also|
     related|terkait|artikel|berita|pilihan|recommended|ad|advertisement|advertorial|iklan|sponsored|
@@ -74,29 +76,32 @@ _APPEARED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_PLACES = frozenset(
-    """jakarta surabaya bandung medan semarang makassar palembang tangerang depok bekasi bogor serang
-    cilegon pandeglang lebak rangkasbitung batam pekanbaru padang malang samarinda balikpapan
-    banjarmasin pontianak denpasar yogyakarta jogja sleman bantul solo surakarta manado ambon
-    jayapura kupang mataram kendari palu gorontalo ternate sofifi mamuju bengkulu jambi lampung
-    bandarlampung pangkalpinang tanjungpinang aceh medan binjai sukabumi cianjur garut tasikmalaya
-    ciamis cirebon indramayu majalengka kuningan sumedang subang purwakarta karawang cimahi banjar
-    tegal brebes pekalongan pemalang kudus demak jepara pati rembang blora grobogan kendal batang
-    salatiga magelang temanggung wonosobo purworejo kebumen cilacap banyumas purwokerto purbalingga
-    banjarnegara klaten boyolali sragen karanganyar wonogiri sukoharjo madiun ngawi magetan ponorogo
-    pacitan kediri blitar tulungagung trenggalek nganjuk jombang mojokerto sidoarjo gresik lamongan
-    tuban bojonegoro pasuruan probolinggo lumajang jember bondowoso situbondo banyuwangi bangkalan
-    sampang pamekasan sumenep gianyar badung tabanan buleleng singaraja karangasem klungkung
-    lombok bima dompu sumbawa merauke timika nabire sorong manokwari wamena tarakan nunukan bontang
-    palangkaraya singkawang sampit bitung tomohon bukittinggi payakumbuh dumai prabumulih lubuklinggau
-    pematangsiantar sibolga langsa lhokseumawe sabang gunungkidul wates nusantara banten
-    london washington paris beijing tokyo singapore singapura geneva jenewa moscow moskow berlin
-    brussels kyiv gaza jerusalem tehran teheran riyadh mecca makkah madinah cairo kairo delhi mumbai
-    bangkok manila hanoi seoul sydney canberra melbourne nairobi lagos johannesburg rome madrid
-    lisbon vienna istanbul ankara dubai doha boston chicago houston""".split()
+_PLACE_NAMES = """
+aceh ambon ankara badung balikpapan bandarlampung bandung bangkalan bangkok banjar banjarmasin
+banjarnegara banten bantul banyumas banyuwangi batam batang beijing bekasi bengkulu berlin bima
+binjai bitung blitar blora bogor bojonegoro bondowoso bontang boston boyolali brebes brussels
+bukittinggi buleleng cairo canberra chicago ciamis cianjur cilacap cilegon cimahi cirebon delhi
+demak denpasar depok doha dompu dubai dumai garut gaza geneva gianyar gorontalo gresik grobogan
+gunungkidul hanoi houston indramayu istanbul jakarta jambi jayapura jember jenewa jepara
+jerusalem jogja johannesburg jombang kairo karanganyar karangasem karawang kebumen kediri kendal
+kendari klaten klungkung kudus kuningan kupang kyiv lagos lamongan lampung langsa lebak
+lhokseumawe lisbon lombok london lubuklinggau lumajang madinah madiun madrid magelang magetan
+majalengka makassar makkah malang mamuju manado manila manokwari mataram mecca medan melbourne
+merauke mojokerto moscow moskow mumbai nabire nairobi nganjuk ngawi nunukan nusantara pacitan
+padang palangkaraya palembang palu pamekasan pandeglang pangkalpinang paris pasuruan pati
+payakumbuh pekalongan pekanbaru pemalang pematangsiantar ponorogo pontianak prabumulih
+probolinggo purbalingga purwakarta purwokerto purworejo rangkasbitung rembang riyadh rome sabang
+salatiga samarinda sampang sampit semarang seoul serang sibolga sidoarjo singapore singapura
+singaraja singkawang situbondo sleman sofifi solo sorong sragen subang sukabumi sukoharjo
+sumbawa sumedang sumenep surabaya surakarta sydney tabanan tangerang tanjungpinang tarakan
+tasikmalaya tegal teheran tehran temanggung ternate timika tokyo tomohon trenggalek tuban
+tulungagung vienna wamena washington wates wonogiri wonosobo yogyakarta
+"""
+_PLACES = frozenset(_PLACE_NAMES.split())
+_PLACE_PREFIX = frozenset(("kota", "kabupaten", "kab", "kab.", "kec", "kecamatan", "provinsi"))
+_DIRECTIONS = frozenset(
+    ("selatan", "utara", "barat", "timur", "pusat", "tengah", "raya", "city", "laut", "darat")
 )
-_PLACE_PREFIX = frozenset("kota kabupaten kab kab. kec kecamatan provinsi".split())
-_DIRECTIONS = frozenset("selatan utara barat timur pusat tengah raya city laut darat".split())
 _DOMAIN = re.compile(
     r"[\w-]{2,40}(?:\.[\w-]{2,40})*\.(?:com|co|id|net|org|news|tv|info|press|my|sg|uk|media|online)",
     re.IGNORECASE,
@@ -115,7 +120,8 @@ _DATE_PART = re.compile(
 def story_lines(lines: Iterable[str]) -> list[str]:
     """Keep the lines that are the story's: no advertising, "Baca Juga", share words, counters.
 
-    Looks at the first 200 lines. The note that a feed puts at an excerpt's end ("The post … appeared first on …", "[…]") is cut.
+    Looks at the first 200 lines. The note that a feed puts at an excerpt's end
+    ("The post … appeared first on …", "[…]") is cut.
     """
     kept = [line for at, line in enumerate(lines) if at >= MAX_CHECKED or not is_noise(line)]
     while kept:

@@ -32,7 +32,25 @@ _NOBODY = re.compile(
 )
 _CUT = re.compile(r"(?:…|\.\.\.|\[…\])\W*\Z")
 _WORD = re.compile(r"\w{4,}")
-_SECOND_LEVEL = frozenset("co com or org go gov ac edu sch net web my desa mil ne".split(" "))
+_SECOND_LEVEL = frozenset(
+    (
+        "co",
+        "com",
+        "or",
+        "org",
+        "go",
+        "gov",
+        "ac",
+        "edu",
+        "sch",
+        "net",
+        "web",
+        "my",
+        "desa",
+        "mil",
+        "ne",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

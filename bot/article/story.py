@@ -26,14 +26,16 @@ MAX_CAPTION_CHARS: Final = 250
 _LISTS = re.compile(
     r"(?:(?:berita|artikel|baca|kabar|posts?|articles?|stories|news|related|more|you)\b.{0,20})?"
     r"(?:terkait|terbaru|terkini|terpopuler|populer|lainnya|rekomendasi|pilihan|related"
-    r"|related (?:posts?|articles?|stories|news|reading)|recommended(?: for you)?|latest(?: news| posts)?"
-    r"|popular(?: posts)?|trending|may also like|might also like|more (?:from|in|on|stories)\b.{0,40}"
-    r"|read next|up next|most read|juga)\W*",
+    r"|related (?:posts?|articles?|stories|news|reading)|recommended(?: for you)?"
+    r"|latest(?: news| posts)?"
+    r"|popular(?: posts)?|trending|(?:may|might) also like"
+    r"|more (?:from|in|on|stories)\b.{0,40}|read next|up next|most read|juga)\W*",
     re.IGNORECASE,
 )
 _TALK = re.compile(
     r"(?:\d+\s+)?(?:komentar|comments?|responses?|diskusi)\W*\d*|leave a (?:reply|comment)\b.*"
-    r"|tinggalkan (?:balasan|komentar)\b.*|tulis komentar\b.*|join the (?:discussion|conversation)\W*"
+    r"|tinggalkan (?:balasan|komentar)\b.*|tulis komentar\b.*"
+    r"|join the (?:discussion|conversation)\W*"
     r"|about the author\W*|tentang penulis\W*",
     re.IGNORECASE,
 )
@@ -75,7 +77,9 @@ _CREDIT = re.compile(
     re.IGNORECASE,
 )
 _ENDNOTE = re.compile(r"\s*\((?:\*+|red|ant(?:ara)?|adv)\)\s*\Z", re.IGNORECASE)
-_CONTAINED = frozenset("p li blockquote dd dt h1 h2 h3 h4 h5 h6 pre figcaption".split(" "))
+_CONTAINED = frozenset(
+    ("p", "li", "blockquote", "dd", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""feedparser's own corpus: our reading beside feedparser's, every difference with its reason."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import feedparser
+import pytest
+from corpus import corpus_dir
+
+from bot.errors import ParseError
+from bot.feeds import parse_feed
+from bot.markup import text_lines, title_text, web_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "http://127.0.0.1:8097/feed"
+MAX_CPU_S = 1.0
+SUFFIXES = (".xml", ".json")
+
+GUESSED = "neither header nor document names a charset; both readings are wrong"
+SILENT = "an entry with an id and nothing else is left out"
+CDF = "Microsoft's CDF of 1997 is none of our formats"
+IMAGES = "the title of an image inside a category is not the category's"
+SHORT = "an id that is no address is no link"
+NOT_TEXT = "a declaration and a link without words hold no text"
+KNOWN = {
+    "illformed/chardet/eucjp.xml": GUESSED,
+    "illformed/chardet/euckr.xml": GUESSED,
+    "illformed/chardet/gb2312.xml": GUESSED,
+    "illformed/chardet/shiftjis.xml": GUESSED,
+    "wellformed/atom10/entry_id_with_attributes.xml": SILENT,
+    "wellformed/base/cdf_item_abstract_xml_base.xml": CDF,
+    "wellformed/base/http_entry_id_base_content_location.xml": SILENT,
+    "wellformed/base/http_entry_id_base_docuri.xml": SILENT,
+    "wellformed/cdf/item_abstract_map_description.xml": CDF,
+    "wellformed/cdf/item_abstract_map_summary.xml": CDF,
+    "wellformed/cdf/item_href_map_link.xml": CDF,
+    "wellformed/cdf/item_href_map_links.xml": CDF,
+    "wellformed/lang/http_content_language_entry_title_inherit_2.xml": SHORT,
+    "wellformed/node_precedence/atom10_id.xml": SILENT,
+    "wellformed/rss/item_category_image.xml": IMAGES,
+    "wellformed/rss/item_description_not_a_doctype.xml": NOT_TEXT,
+}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[Path]:
+    folder = corpus_dir()
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+
+
+def header_of(body):
+    """Give the Content-Type that the corpus's own server would send."""
+    found = re.search(
+        rb"^Header:\s*Content-type:\s*([^\r\n]+)", body[:2000], re.IGNORECASE | re.MULTILINE
+    )
+    return found[1].decode("latin-1").strip() if found else None
+
+
+def ours(body):
+    try:
+        return parse_feed(body, content_type=header_of(body), url=URL, zone=ZoneInfo("UTC")).entries
+    except ParseError:
+        return ()
+
+
+def theirs(body):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header = header_of(body)
+        headers = {"content-type": header} if header else {}
+        entries = feedparser.parse(body, response_headers=headers, sanitize_html=False).entries
+    return [entry for entry in entries if says_something(entry)]
+
+
+def says_something(entry):
+    texts = [entry.get("title", ""), entry.get("summary", "")]
+    texts += [part.get("value", "") for part in entry.get("content", [])]
+    return any(text_lines(text) for text in texts) or bool(web_url(entry.get("link", ""), URL))
+
+
+def differs(one, other):
+    """Say whether our entry is not what feedparser found: title as text, link, id."""
+    title = title_text(one.get("title", ""))
+    link = web_url(one.get("link", ""), URL)
+    return (
+        (title and title != other.title and " ".join(text_lines(one["title"])) != other.title)
+        or (link and link != other.url)
+        or (one.get("id") and one["id"] != other.guid)
+        or (text_lines(one.get("summary", "")) and not other.summary and not other.title)
+    )
+
+
+def test_the_corpus_is_whole(corpus):
+    assert len(corpus) > 2200
+
+
+def test_no_file_raises_or_takes_long(corpus):
+    for path in corpus:
+        started = time.process_time()
+        ours(path.read_bytes())
+        assert time.process_time() - started < MAX_CPU_S, path
+
+
+def test_what_differs_from_feedparser_differs_for_a_reason(corpus):
+    compared, different = 0, set()
+    for path in corpus:
+        body = path.read_bytes()
+        expected = theirs(body)
+        if not expected:
+            continue
+        compared += 1
+        found = ours(body)
+        if len(found) != len(expected) or any(map(differs, expected, found)):
+            different.add("/".join(path.parts[path.parts.index("tests") + 1 :]))
+    assert compared > 500
+    assert sorted(different) == sorted(KNOWN)

@@ -88,11 +88,11 @@ BLOCK_NAMES = re.compile(rf"(?:{_BLOCKS})\Z")
 _BLOCK_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_BLOCKS})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _KNOWN_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_INLINE})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-_TRAP = re.compile(
-    r"<(?:[!?]|script|style|noscript|template|svg|iframe|textarea|title|select|button|audio|video)"
-    r"|=\s*(?:\"[^\"<>]*[<>]|'[^'<>]*[<>])",
+_TRAP_TAG = re.compile(
+    r"<(?:[!?]|script|style|noscript|template|svg|iframe|textarea|title|select|button|audio|video)",
     re.IGNORECASE,
 )
+_TRAP_VALUE = re.compile(r"=\s*(?:\"[^\"<>]*[<>]|'[^'<>]*[<>])")
 SILENT = frozenset(
     (
         "script",
@@ -372,7 +372,7 @@ def text_lines(markup: str) -> list[str]:
 def _lines(markup: str) -> list[str]:
     if "<" not in markup:
         text = markup.replace("\r", "\n").replace("\n", "\v")
-    elif _TRAP.search(markup):
+    elif _TRAP_TAG.search(markup) or _TRAP_VALUE.search(markup):
         text = "".join(_spoken(markup))
     else:
         text = _ANY_TAG.sub("", _BLOCK_TAG.sub("\v", _one_line(markup)))

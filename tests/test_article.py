@@ -114,7 +114,8 @@ def test_div_soup_is_read_by_its_structure():
         <div class=a><div>Selasa, 24 November 2026</div><a href=/>Home</a> <a href=/x>News</a></div>
         <div class=b><div class=t>Banjir Tangerang, Bantuan Disiapkan</div>
         <div>Reporter: Andi Saputra | Editor: Budi</div><div>Kamis, 5 Juni 2025 | 14.05 WIB</div>
-        <div><img src=/a.jpg alt="Warga di Ciledug, Senin."></div><div>Warga di Ciledug, Senin.</div>
+        <div><img src=/a.jpg alt="Warga di Ciledug, Senin."></div>
+        <div>Warga di Ciledug, Senin.</div>
         <div>KABAR.CO.ID, TANGERANG - {LEAD}</div><div>{SECOND}</div><div>Baca Juga: Lain</div>
         <div>{THIRD}</div><div>Berita Terkait</div><div><a href=/1>Judul lain yang panjang sekali di
         daftar ini</a><div>Jumat, 1 Mei 2026</div></div></div></body></html>"""
@@ -130,7 +131,8 @@ def test_div_soup_is_read_by_its_structure():
 def test_paragraphs_parted_by_line_breaks_are_read():
     entry = read(
         page(
-            f"<div>TANGERANG, kabar.co.id – {LEAD}<br><br>{SECOND}<br><br>{THIRD}<br>Penulis: Sinta</div>"
+            f"<div>TANGERANG, kabar.co.id – {LEAD}<br><br>{SECOND}<br><br>{THIRD}<br>"
+            "Penulis: Sinta</div>"
         )
     )
     assert entry.body == BODY
@@ -145,9 +147,11 @@ def test_a_page_in_capitals_is_read():
 
 def test_an_english_page_is_read():
     entry = read(
-        """<html><head><title>City prepares aid - The Daily</title></head><body><nav>Home</nav><article>
-        <h1>City prepares aid</h1><p>By John Smith</p><p><time datetime="2023-10-11T09:00:00Z">October
-        11, 2023</time> · Updated October 12, 2023</p><p>LONDON, Oct 11 (Reuters) - The city prepared
+        """<html><head><title>City prepares aid - The Daily</title></head><body>
+        <nav>Home</nav><article>
+        <h1>City prepares aid</h1><p>By John Smith</p><p><time datetime="2023-10-11T09:00:00Z">
+        October 11, 2023</time> · Updated October 12, 2023</p>
+        <p>LONDON, Oct 11 (Reuters) - The city prepared
         a thousand packages of aid on Monday for residents hit by floods.</p><p>Advertisement</p>
         <p>The mayor said that help would be distributed gradually in each ward.</p>
         <h2>Related articles</h2><p><a href=/2>Another story entirely</a> October 1, 2024</p>
@@ -172,11 +176,11 @@ def test_a_bare_page_invents_nothing():
 @pytest.mark.parametrize(
     "foreign",
     [
-        "<div class=top>Jumat, 14 Februari 2025</div><div class=c><h1>Banjir di Tangerang</h1>{}</div>",
+        "<div class=top>Jumat, 14 Mei 2025</div><div class=c><h1>Banjir di Tangerang</h1>{}</div>",
         "<h1>Banjir di Tangerang</h1>{}<h3>Berita Terbaru</h3><div>Rabu, 12 Februari 2025</div>",
         "<h1>Banjir di Tangerang</h1>{}<aside>Rabu, 12 Februari 2025 - 15:31 WIB</aside>",
         "<nav>Rabu, 12 Februari 2025</nav><h1>Banjir di Tangerang</h1>{}",
-        "<h1>Banjir di Tangerang</h1>{}<p>Operasi mulai pada 19 Oktober 2023 di seluruh kota ini.</p>",
+        "<h1>Banjir di Tangerang</h1>{}<p>Operasi mulai pada 19 Mei 2023 di seluruh kota ini.</p>",
     ],
 )
 def test_dates_of_other_things_are_not_the_storys(foreign):
@@ -290,10 +294,14 @@ LD = '<script type="application/ld+json">{}</script>'
     [
         '{"@type":"NewsArticle","headline":"Judul &amp; isi","author":"Ana"}',
         '[{"@type":["NewsArticle"],"headline":"Judul & isi","author":[{"name":"Ana"}]}]',
-        '{"@graph":[{"@type":"Person","@id":"#a","name":"Ana"},'
-        '{"@type":"BlogPosting","headline":"Judul & isi","author":{"@id":"#a"}}]}',
-        '{"@type":"WebPage","mainEntity":{"@type":"https://schema.org/Article",'
-        '"headline":"Judul & isi","author":{"@type":"Person","name":"Ana"}}}',
+        (
+            '{"@graph":[{"@type":"Person","@id":"#a","name":"Ana"},'
+            '{"@type":"BlogPosting","headline":"Judul & isi","author":{"@id":"#a"}}]}'
+        ),
+        (
+            '{"@type":"WebPage","mainEntity":{"@type":"https://schema.org/Article",'
+            '"headline":"Judul & isi","author":{"@type":"Person","name":"Ana"}}}'
+        ),
         '{"@type":"Article","headline":"Judul & isi","author":"Ana","description":"a\nb"}',
     ],
 )
@@ -323,7 +331,7 @@ def test_a_page_drawn_by_scripts_is_read_from_its_json_ld():
 
 # --- what is no article
 
-TEASER = f"<article><h2><a href=/{{}}>Judul nomor {{}} yang cukup panjang</a></h2><p>{LEAD}</p></article>"
+TEASER = f"<article><h2><a href=/{{}}>Judul nomor {{}} yang panjang</a></h2><p>{LEAD}</p></article>"
 
 
 @pytest.mark.parametrize(
@@ -381,10 +389,12 @@ def test_five_megabytes_of_anything_cost_little(name):
 
 PIECES = st.lists(
     st.sampled_from(
-        ["<p>", "</p>", "<div>", "</div>", "<h1>", "</h1>", "<a href='", "'>", "</a>", "<script>", LEAD,
+        ["<p>", "</p>", "<div>", "</div>", "<h1>", "</h1>", "<a href='", "'>", "</a>", "<script>",
+         LEAD,
          "<!--", "-->", "<", ">", "&amp;", "Penulis : ", "Editor", " | ", "Rabu, 11 Oktober 2023",
          "<time datetime='2023-10-11'>", "<img src='/a.jpg' alt='b'>", "<title>", "</title>",
-         "<meta property=og:title content='", "Berita Terkait", "SERANG – ", "\x00", "\ud800", "<nav>",
+         "<meta property=og:title content='", "Berita Terkait", "SERANG – ", "\x00", "\ud800",
+         "<nav>",
          LD.format('{"@type":"Article","headline":"J","author":{"@id":"#"}}')]
     ),
     max_size=30,
@@ -414,7 +424,8 @@ def test_any_page_gives_an_entry_or_a_reason(html):
         "JAKARTA (ANTARA) - ", "LONDON, Oct 11 (Reuters) — ", "SERANG, BANTENRAYA.COM- ",
         "Liputan6.com, Jakarta - ", "TEMPO.CO, Jakarta - ", "Jakarta - ", "JAKARTA SELATAN - ",
         "TANGERANG, (bantenraya.co) - ", "Tangerang, bantenraya.co | ", "WASHINGTON (AP) — ",
-        "bantenraya.co | TANGERANG - ", "REPUBLIKA.CO.ID, JAKARTA -- ", "PANDEGLANG, BANTEN RAYA – ",
+        "bantenraya.co | TANGERANG - ", "REPUBLIKA.CO.ID, JAKARTA -- ",
+        "PANDEGLANG, BANTEN RAYA – ",
         "TANGERANG: ", "KOMPAS.com - ",
     ],
 )  # fmt: skip
@@ -457,9 +468,11 @@ def test_a_dateline_leaves_the_end_of_any_text(text):
 @pytest.mark.parametrize(
     "line",
     [
-        "ADVERTISEMENT", "ads", "SCROLL TO RESUME CONTENT", "Baca Juga :  51 Personel", "BACA JUGA: X",
+        "ADVERTISEMENT", "ads", "SCROLL TO RESUME CONTENT", "Baca Juga :  51 Personel",
+        "BACA JUGA: X",
         "facebook twitter whatsapp telegram line copy", "facebook icon twitter icon", "Share",
-        "URL berhasil dicopy", "Berita ini 13 kali dibaca", "1.234 views", "Ikuti kami di Google News",
+        "URL berhasil dicopy", "Berita ini 13 kali dibaca", "1.234 views",
+        "Ikuti kami di Google News",
     ],
 )  # fmt: skip
 def test_furniture_is_known(line):

@@ -184,8 +184,9 @@ def test_missing_date_guid_and_title_are_survived():
 
 
 ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://kabar.example/a/">
-<title>Atom</title><entry><title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">Judul <b>tebal</b>
-&amp; &lt;tag&gt;</div></title><link rel="alternate" href="b/1"/><link rel="edit" href="b/2"/>
+<title>Atom</title><entry><title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">
+Judul <b>tebal</b> &amp; &lt;tag&gt;</div></title><link rel="alternate" href="b/1"/>
+<link rel="edit" href="b/2"/>
 <id>tag:kabar.example,2026:1</id><updated>2026-01-02T00:00:00Z</updated>
 <published>2026-01-01T00:00:00+07:00</published><category term="politik" label="Politik"/>
 <author><name>Rani</name><email>rani@kabar.example</email></author>
@@ -257,8 +258,10 @@ def test_undeclared_prefixes_mean_what_they_usually_mean():
 
 def test_rss_1_0_is_read():
     entry = only(
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/" '
-        'xmlns:dc="http://purl.org/dc/elements/1.1/"><channel rdf:about="x"><title>K</title></channel>'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        'xmlns="http://purl.org/rss/1.0/" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        '<channel rdf:about="x"><title>K</title></channel>'
         '<item rdf:about="http://x.example/1"><title>J</title><link>http://x.example/1</link>'
         "<dc:date>2026-01-01T00:00:00Z</dc:date></item></rdf:RDF>"
     )
@@ -327,7 +330,10 @@ def test_what_software_adds_is_left_out(tail):
 
 
 def test_words_of_the_story_are_not_taken_for_furniture():
-    text = "<p>Share prices rose.</p><p>Baca juga puisi itu keras-keras.</p><p>Iklan rokok dilarang.</p>"
+    text = (
+        "<p>Share prices rose.</p><p>Baca juga puisi itu keras-keras.</p>"
+        "<p>Iklan rokok dilarang.</p>"
+    )
     entry = only(rss(item(f"<description><![CDATA[{text}]]></description>")))
     assert (
         entry.summary == "Share prices rose. Baca juga puisi itu keras-keras. Iklan rokok dilarang."
@@ -366,7 +372,7 @@ def test_a_guid_serves_as_link_only_if_it_is_a_permalink():
         '<itunes:image href="/i.jpg"/>',
         "<image><url>/i.jpg</url><title>x</title></image>",
         '<description>&lt;img src="data:x" data-src="/i.jpg"&gt;</description>',
-        "<description>&lt;img width=1 height=1 src=/pixel.gif&gt;&lt;img src=/i.jpg&gt;</description>",
+        "<description>&lt;img width=1 src=/pixel.gif&gt;&lt;img src=/i.jpg&gt;</description>",
     ],
 )
 def test_images_are_found_where_feeds_put_them(inside):
@@ -441,8 +447,8 @@ HOSTILE = {
         '<!DOCTYPE r [<!ENTITY a "0123456789012345678901234567890">]>'
         + OPEN + "<description>" + "&a;" * (SIZE // 3) + "</description></item></channel></rss>"
     ),
-    "angle brackets": lambda: OPEN + "<description>" + "&lt;" * (SIZE // 4) + "</description></item>",
-    "images": lambda: OPEN + "<description><![CDATA[" + "<img '" * (SIZE // 6) + "]]></description>",
+    "angle brackets": lambda: OPEN + "<description>" + "&lt;" * (SIZE // 4) + "</item>",
+    "images": lambda: OPEN + "<description><![CDATA[" + "<img '" * (SIZE // 6) + "]]></item>",
     "authors": lambda: OPEN + ("<author>" + "x" * 40_000 + "@</author>") * 110,
     "tails": lambda: OPEN + "<description>" + "the post " * (SIZE // 9) + "</description>",
     "categories": lambda: OPEN + "<category>x</category>" * (SIZE // 22),
@@ -492,7 +498,8 @@ def test_a_fault_in_the_middle_costs_no_other_item():
 
 MARKUP = st.lists(
     st.sampled_from(
-        ["<", ">", "&", "&amp;", "<item>", "</item>", "<title>", "</title>", "<link>", "x", '"', "'",
+        ["<", ">", "&", "&amp;", "<item>", "</item>", "<title>", "</title>", "<link>", "x", '"',
+         "'",
          "<![CDATA[", "]]>", "<!--", "-->", "<description", "<p>", "\x00", "\ud800", "é", " ", "=",
          "<entry>", "</rss>", "<a b='", "<source>", "</channel>", "<content:encoded>", "xmlns:a=''"]
     ),
@@ -517,7 +524,7 @@ def test_any_bytes_give_a_feed_or_a_reason(body):
     try:
         read(body)
     except ParseError as error:
-        assert str(error)
+        assert str(error) != ""  # noqa: PT017 (a feed is as good an outcome)
 
 
 @given(
@@ -668,7 +675,7 @@ async def test_failures_are_named(site, source, name, reason, status, retry_afte
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "nonsense", "http://[", "ftp://x.example/"])
 async def test_addresses_that_lead_nowhere_are_named(source, url):
-    with pytest.raises(FetchError, match="address|reached"):
+    with pytest.raises(FetchError, match=r"address|reached"):
         await source.fetch(FeedForPoll(1, url))
 
 

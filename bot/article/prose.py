@@ -51,15 +51,16 @@ linkedin messenger more on pinterest print reddit salin share tautan telegram th
 tweet twitter url via wa whatsapp x youtube
 """
 _SHARE_WORDS = frozenset(_SHARE_NAMES.split())
-_SUSPECT = re.compile(
-    rf"""[\W\d_]|(?:{"|".join(sorted(_SHARE_WORDS))}|baca|simak|lihat|tonton|cek|read|see|watch|also|
-    related|terkait|artikel|berita|pilihan|recommended|ad|advertisement|advertorial|iklan|sponsored|
-    pariwara|promoted|scroll|
-    lanjutkan|gulir|continue|keep|tulisan|halaman|dibaca|dilihat|view|hit|sebarkan|ikuti|follow|
-    dapatkan|gabung|join|komentar|comment|leave|tinggalkan|foto|photo|image|ilustrasi|gambar|sumber|
-    dok|dokumentasi|viewed|reading)s?\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
+# A line of words is furniture only if it begins with one of these (or is share words alone).
+_SUSPECT_NAMES = """
+ad ads advertisement advertorial also artikel baca berita cek comment comments continue dapatkan
+dibaca dilihat dok dokumentasi follow foto gabung gambar gulir halaman hit hits iklan ikuti
+ilustrasi image join keep komentar lanjutkan leave lihat pariwara photo pilihan promoted read
+recommended related scroll sebarkan see simak sponsored sumber terkait tinggalkan tonton tulisan
+view viewed views watch
+"""
+_SUSPECTS = frozenset(_SUSPECT_NAMES.split()) | _SHARE_WORDS
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
 _TAIL = re.compile(r"\s*(?:\[\s*(?:…|\.{3,})\s*\]|\(\s*(?:…|\.{3})\s*\))\s*\Z")
 _MORE = re.compile(
     r"\s*(?:…|\.{3})?\s*(?:(?:continue|keep) reading|read more|read the rest|baca selengkapnya|"
@@ -134,7 +135,10 @@ def story_lines(lines: Iterable[str]) -> list[str]:
 
 def is_noise(line: str) -> bool:
     """Say whether a whole line is furniture, not story."""
-    if len(line) > MAX_ASIDE_CHARS or not _SUSPECT.match(line):
+    if len(line) > MAX_ASIDE_CHARS:
+        return False
+    first = _FIRST_WORD.match(line)
+    if first and first[0].casefold() not in _SUSPECTS:
         return False
     if _ASIDE.match(line) or _NOISE.fullmatch(line):
         return True

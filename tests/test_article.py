@@ -139,6 +139,16 @@ def test_paragraphs_parted_by_line_breaks_are_read():
     assert entry.author == "Sinta"
 
 
+def test_a_page_laid_out_in_a_table_is_read():
+    html = (
+        "<table><tr><td><h1>Judul ini panjang</h1></td></tr><tr><td>Rabu, 11 Oktober 2023</td></tr>"
+        f"<tr><td>{LEAD}<br><br>{SECOND}<br><br>{THIRD}</td></tr></table>"
+    )
+    entry = read(html)
+    assert entry.body == BODY
+    assert entry.published_at is not None
+
+
 def test_a_page_in_capitals_is_read():
     entry = read(page(f"<p>PENULIS : RED</p><p>SERANG – {LEAD.upper()}</p><p>{SECOND.upper()}</p>"))
     assert entry.summary == LEAD.upper()
@@ -197,6 +207,7 @@ def test_dates_of_other_things_are_not_the_storys(foreign):
         ("<div><b>Editor:</b> <a href=/budi>Budi</a></div>", None, "Budi"),
         ("<p>Oleh: Ana - Rabu, 11 Oktober 2023 | 10:00 WIB</p>", "Ana", None),
         ("<p>Pewarta: Ana Maria Editor: Budi</p>", "Ana Maria", "Budi"),
+        ("<p>Penulis : Ana, Cici</p><p>Editor : Budi (bd)</p>", "Ana, Cici", "Budi"),
     ],
 )
 def test_bylines_are_read_above_and_below_the_story(line, author, editor):

@@ -351,7 +351,9 @@ def _paragraphs(reading: _Reading) -> tuple[str, ...]:
     for at in reading.chosen:
         block = page.blocks[at]
         name = page.nodes[block.node].name
-        if not block.text or name in ("h1", "h2", "h3", "h4", "h5", "h6", "th", "td"):
+        if not block.text or name in ("h1", "h2", "h3", "h4", "h5", "h6"):
+            continue
+        if name in ("th", "td") and not _is_prose(reading, at):
             continue
         if _is_caption(reading, block) or is_noise(block.text) or _is_byline(block.text):
             continue
@@ -423,7 +425,8 @@ def _labelled_apart(blocks: list[Block], at: int) -> list[tuple[str, str]]:
 
 
 def _name(written: str) -> str:
-    name = _NAME_END.split(written.strip(), maxsplit=1)[0].strip(" ,.;:|-–—/()[]")
+    name = _NAME_END.split(written.strip(), maxsplit=1)[0]
+    name = re.sub(r"\s*\([^()]*\)\s*\Z", "", name).strip(" ,.;:|-–—/()[]")
     return name if len(name) <= MAX_NAME_CHARS else ""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot import app, check, demo, log, preview
+from bot.db import open_database
 from bot.errors import SebarError, SettingsError
 from bot.settings import load_environ, read_settings
 
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAULT if options.command == "check" else EXIT_SETTINGS
     log.set_up_logging(settings.log, settings.secrets())
     try:
-        return asyncio.run(options.run(settings, options))
+        run: Run = options.run
+        return asyncio.run(run(settings, options))
     except SebarError as error:
         print(log.mask(f"sebar: {error}", settings.secrets()), file=sys.stderr)
         return EXIT_FAULT
@@ -82,7 +84,7 @@ def _serve(role: app.Role) -> Run:
 
 
 async def _migrate(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
-    database = await app.open_database(settings.database_url)
+    database = await open_database(settings.database_url)
     await database.close()
     print("The database is at this version.")
     return 0

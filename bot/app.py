@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import logging
+import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,12 +33,13 @@ from bot.identity import sight
 from bot.ingest import Ingest, IngestPolicy
 from bot.limits import Budget
 from bot.outbox import Outbox
-from bot.publisher import BudgetRateLimiter, TelegramPublisher
+from bot.probing import Prober
+from bot.publisher import TelegramPublisher
 from bot.render import Renderer
 from bot.settings import FREE_RATE
 from bot.shorten import OwnShortener, PyshortenersShortener
-from bot.store import Store
-from bot.transport import AiohttpRequest
+from bot.store import NotedMessage, Store
+from bot.transport import AiohttpRequest, BudgetRateLimiter
 from bot.types import ChatType
 from bot.web import Front, web_app
 
@@ -53,14 +55,17 @@ if TYPE_CHECKING:
 
 IDLE_S = 0.25
 FAULT_PAUSE_S = 2.0
-SETTLE_EVERY_S = 5.0
+KEEP_LEASES_EVERY_S = 3.0
+PROBE_EVERY_S = 0.5
+NOTE_EVERY_S = 0.25
+TIDY_EVERY_S = 600.0
 RESOLVE_EVERY_S = 60.0
 TOKEN_PAUSE_S = 30.0
 SET_WEBHOOK_EVERY_S = 3600.0
 WEBHOOK_CONNECTIONS = 40
 KEEP_UPDATES = timedelta(days=2)
 STOP_WITHIN_S = 10.0
-SEND_CONNECTIONS = 64
+SEND_CONNECTIONS = 256
 POLL_CONNECTIONS = 2
 SHORTENER_THREADS = 4
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
@@ -87,9 +92,11 @@ class Parts:
     ingest: Ingest
     broadcasts: Broadcasts
     outbox: Outbox
+    prober: Prober
     inbox: Inbox
     application: Application[Any, Any, Any, Any, Any, Any]
     budget: Budget
+    noted: list[NotedMessage]
 
 
 def clock() -> datetime:
@@ -133,8 +140,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         source = HttpSource(session, zone=settings.zone)
         budget = Budget(settings.rate, asyncio.get_running_loop().time)
-        bot = await open_bot(settings, budget, stack)
-        publisher = TelegramPublisher(bot, paid=settings.rate > FREE_RATE)
+        noted: list[NotedMessage] = []
+        bot = await open_bot(settings, budget, stack, noted)
+        publisher = await open_publisher(settings, stack)
         renderer = make_renderer(settings)
         for fault in renderer.faults:
             _log.error("template faulty, built-in one used", extra={"fault": str(fault)})
@@ -157,6 +165,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
             hold=timedelta(seconds=settings.hold_s),
             needs_approval=settings.approval == "editor",
         )
+        worker = secrets.token_hex(8)
+        outbox = Outbox(store, publisher, budget, clock, worker)
         yield Parts(
             settings=settings,
             store=store,
@@ -164,15 +174,35 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
             renderer=renderer,
             ingest=Ingest(store, source, policy),
             broadcasts=broadcasts,
-            outbox=Outbox(store, publisher, clock),
+            outbox=outbox,
+            prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
             inbox=Inbox(store, application, clock),
             application=application,
             budget=budget,
+            noted=noted,
         )
 
 
-async def open_bot(settings: Settings, budget: Budget, stack: AsyncExitStack) -> ExtBot[int]:
-    """The bot over our transport and our budget; it can send, but has not met Telegram yet."""
+async def open_publisher(settings: Settings, stack: AsyncExitStack) -> TelegramPublisher:
+    """The publisher with a session of its own."""
+    connector = aiohttp.TCPConnector(limit=SEND_CONNECTIONS, keepalive_timeout=30)
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+    return TelegramPublisher(
+        session, settings.api_url, settings.token or "", paid=settings.rate > FREE_RATE
+    )
+
+
+async def open_bot(
+    settings: Settings, budget: Budget, stack: AsyncExitStack, noted: list[NotedMessage]
+) -> ExtBot[int]:
+    """The bot over our transport and our budget; it can send, but has not met Telegram yet.
+
+    Each message that it sends is added to `noted`.
+    """
+
+    def note(telegram_id: int, chat_type: str, message_id: int) -> None:
+        noted.append(NotedMessage(telegram_id, ChatType(chat_type), message_id))
+
     sends, polls = AiohttpRequest(SEND_CONNECTIONS), AiohttpRequest(POLL_CONNECTIONS)
     for request in (sends, polls):
         await request.initialize()
@@ -183,7 +213,7 @@ async def open_bot(settings: Settings, budget: Budget, stack: AsyncExitStack) ->
         base_file_url=f"{settings.api_url}/file/bot",
         request=sends,
         get_updates_request=polls,
-        rate_limiter=BudgetRateLimiter(budget),
+        rate_limiter=BudgetRateLimiter(budget, note),
     )
 
 
@@ -202,7 +232,7 @@ def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | Non
 async def serve(settings: Settings, role: Role, stopping: asyncio.Event) -> None:
     """Run the services of a role until told to stop; then give what is under way 10 s.
 
-    Raises DatabaseError where the database cannot be opened, SettingsError for what only shows then.
+    Raises DatabaseError where the database cannot be opened.
     """
     async with assemble(settings) as parts:
         await prepare(parts)
@@ -236,12 +266,17 @@ def services(parts: Parts, role: Role) -> list[Service]:
         chosen += [
             partial(repeat, parts.ingest.poll_due, IDLE_S),
             partial(repeat, partial(edit, parts), IDLE_S),
-            partial(repeat, partial(settle, parts), SETTLE_EVERY_S),
+            partial(repeat, partial(keep_leases, parts), KEEP_LEASES_EVERY_S),
+            partial(repeat, parts.prober.settle_due, PROBE_EVERY_S),
+            partial(repeat, partial(tidy, parts), TIDY_EVERY_S),
             partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
             parts.outbox.run,
         ]
     if (Role.WEB if parts.settings.public_url else Role.WORKER) in role:
-        chosen.append(partial(run_chat, parts))
+        chosen += [
+            partial(run_chat, parts),
+            partial(repeat, partial(note_messages, parts), NOTE_EVERY_S),
+        ]
     return chosen
 
 
@@ -272,10 +307,24 @@ async def edit(parts: Parts, now: datetime) -> bool:
     return opened or revised or offered
 
 
-async def settle(parts: Parts, now: datetime) -> bool:
-    """One round of tidying: lapsed deliveries, old updates."""
-    await parts.outbox.settle(now)
+async def keep_leases(parts: Parts, now: datetime) -> bool:
+    """Show that this worker lives, and find what dead ones left behind."""
+    await parts.outbox.keep_leases(now)
+    return False
+
+
+async def note_messages(parts: Parts, now: datetime) -> bool:
+    """Keep the ids of the answers that were sent since the last time."""
+    noted, parts.noted[:] = parts.noted[:], []
+    if noted:
+        await parts.store.note_messages(noted, now)
+    return False
+
+
+async def tidy(parts: Parts, now: datetime) -> bool:
+    """Forget what nothing needs any more."""
     await parts.store.forget_updates(now - KEEP_UPDATES)
+    await parts.store.forget_known(now)
     return False
 
 
@@ -320,7 +369,7 @@ async def run_chat(parts: Parts, stopping: asyncio.Event) -> None:
     await _meet_telegram(parts, stopping)
     if stopping.is_set():
         return
-    await publish_commands(parts.bot)
+    await publish_commands(parts.bot, parts.settings.locale)
     await parts.inbox.resume()
     if parts.settings.public_url is None:
         await parts.inbox.run_polling(stopping)
@@ -334,7 +383,7 @@ async def set_webhook(parts: Parts, now: datetime) -> bool:  # noqa: ARG001
     await parts.bot.set_webhook(
         f"{parts.settings.public_url}/telegram/updates",
         secret_token=webhook_secret(parts.settings),
-        allowed_updates=ALLOWED_UPDATES,
+        allowed_updates=list(ALLOWED_UPDATES),
         max_connections=WEBHOOK_CONNECTIONS,
     )
     return False
@@ -347,7 +396,7 @@ async def _meet_telegram(parts: Parts, stopping: asyncio.Event) -> None:
             await parts.application.initialize()
         except InvalidToken as error:
             parts.outbox.token_fault = str(error)
-            _log.error("token refused: set SEBAR_TELEGRAM_TOKEN to the one from @BotFather")  # noqa: TRY400
+            _log.error("token refused: set SEBAR_TELEGRAM_TOKEN to the one from @BotFather")
             await pause(stopping, TOKEN_PAUSE_S)
         except TelegramError as error:
             _log.warning("Telegram not reached", extra={"reason": str(error)})

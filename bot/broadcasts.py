@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bot.types import Broadcast, Message, Story
 
 AT_ONCE = 20
+FAN_OUT_PART = 2000
 SHORTEN_WAIT_S = 2.0
 # The feed that holds stories which an editor named before any feed showed them.
 EDITORS_FEED = "editors:"
@@ -77,15 +78,16 @@ class Broadcasts:
         return await self._store.cancel_broadcast(broadcast_id)
 
     async def open_due(self, now: datetime) -> bool:
-        """Fan out the broadcasts whose time has come; False where there was none."""
+        """Open the broadcasts whose time has come and fan them out; False where there was none."""
         due = await self._store.list_due_broadcasts(now, AT_ONCE)
         messages = await asyncio.gather(*(self._message(item) for item in due))
         for item, message in zip(due, messages, strict=True):
-            number = await self._store.fan_out(item.broadcast.id, message, now)
-            if number is not None:
-                fields = {"broadcast": item.broadcast.id, "deliveries": number}
-                _log.info("broadcast opened", extra=fields)
-        return bool(due)
+            if await self._store.open_broadcast(item.broadcast.id, message, now):
+                _log.info("broadcast opened", extra={"broadcast": item.broadcast.id})
+        fanning = await self._store.list_fanning()
+        for broadcast_id in fanning:
+            await self._fan_out(broadcast_id, now)
+        return bool(due or fanning)
 
     async def revise_stale(self, now: datetime) -> bool:
         """Queue edits for open broadcasts whose story has changed; False where there was none."""
@@ -123,6 +125,15 @@ class Broadcasts:
         )
         return replace(message, buttons=(*message.buttons, decisions))
 
+    async def _fan_out(self, broadcast_id: int, now: datetime) -> None:
+        """Make a broadcast's deliveries in parts, so that readers' questions go between them."""
+        deliveries = 0
+        while (made := await self._store.fan_out(broadcast_id, FAN_OUT_PART, now)) is not None:
+            deliveries += made
+        _log.info(
+            "broadcast fanned out", extra={"broadcast": broadcast_id, "deliveries": deliveries}
+        )
+
     async def _message(self, item: StoryBroadcast) -> Message:
         if item.broadcast.message is not None:
             return item.broadcast.message
@@ -142,6 +153,6 @@ class Broadcasts:
 
     async def _offer(self, editor: int, offer: Message) -> None:
         try:
-            await self._publisher.send(Destination(editor), offer)
+            await self._publisher.send(Destination(editor), self._publisher.prepare(offer))
         except PublishError as error:
             _log.warning("editor not reached", extra={"editor": editor, "reason": str(error)})

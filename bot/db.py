@@ -42,13 +42,13 @@ POSTGRES_CONNECTIONS = 8
 POSTGRES_CONNECT_TIMEOUT_S = 10.0
 POSTGRES_TRIES = 3
 MIGRATION_LOCK = 7_132_427_001
-POSTGRES_SEARCH_INDEX = (
+POSTGRES_SEARCH_COLUMN = (
     "ALTER TABLE stories ADD COLUMN search tsvector GENERATED ALWAYS AS ("
     " setweight(to_tsvector('simple', title), 'A')"
     " || setweight(to_tsvector('simple', summary), 'B')"
-    " || setweight(to_tsvector('simple', left(body, 100000)), 'D')) STORED",
-    "CREATE INDEX stories_search ON stories USING gin (search)",
+    " || setweight(to_tsvector('simple', left(body, 100000)), 'D')) STORED"
 )
+POSTGRES_SEARCH_INDEX = "CREATE INDEX stories_search ON stories USING gin (search)"
 
 
 class MigratedDatabase(Protocol):
@@ -299,8 +299,8 @@ class PostgresDatabase:
 
 
 def _index_postgres_search(tx: Transaction) -> None:
-    for statement in POSTGRES_SEARCH_INDEX:
-        tx.execute(statement)
+    tx.execute(POSTGRES_SEARCH_COLUMN)
+    tx.execute(POSTGRES_SEARCH_INDEX)
 
 
 def apply_pending(
@@ -341,12 +341,13 @@ def _replaced(sql: str, tokens: Mapping[str, str]) -> str:
 
 
 def _sqlite_sql(sql: str) -> str:
-    return sql.replace("{skip_locked}", "")
+    return sql.replace("{skip_locked}", "").replace("{skip_locked_d}", "")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _postgres_sql(sql: str) -> str:
     named = re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))
+    named = named.replace("{skip_locked_d}", "FOR UPDATE OF d SKIP LOCKED")
     return named.replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
 
 

@@ -1,8 +1,9 @@
 """Flow 3: claim, publish, record.
 
-`decide` is pure: from an outcome, the delivery and `now` to a verdict. A row says *sending*, with
-its attempt, before its request leaves; an outcome counts only if the attempt still matches, and its
-recording is shielded from cancellation.
+`decide` is pure: from an outcome, the delivery and `now` to a verdict. The loop is a tick: what
+became of the last deliveries is recorded and the next are claimed in one commit, so that a disk
+with few commits a second carries many messages. A row says *sending*, with its attempt, before its
+request leaves, and an outcome counts only if the attempt still matches.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.errors import (
@@ -23,57 +23,49 @@ from bot.errors import (
     DestinationRefused,
     MessageGone,
     MessageRejected,
+    NotFoundError,
     OutcomeUnknown,
     PublishError,
     RetryLater,
     TokenRejected,
 )
-from bot.types import Action, Receipt
+from bot.store import ClaimPlan
+from bot.types import Action, Outcome, Receipt, Step, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from bot.limits import Budget
     from bot.ports import Publisher
     from bot.store import Store
-    from bot.types import Delivery, Message
+    from bot.types import Delivery, Message, Prepared
 
-LEASE = timedelta(seconds=120)
-AT_ONCE = 32
-SETTLE_AFTER = timedelta(seconds=15)
+LEASE = timedelta(seconds=10)
+AT_ONCE = 256
+TICK_S = 0.02
+IDLE_S = 0.25
+FAULT_PAUSE_S = 1.0
+# The Bot API server repeats a send by itself for up to 8 s.
+PROBE_AFTER = timedelta(seconds=9)
 TOKEN_BACK_OFF = timedelta(minutes=1)
 LONGEST_BACK_OFF = timedelta(minutes=5)
-REFUSALS_BEFORE_CLOSING = 5
-IDLE_S = 0.25
+PREPARED_KEPT = 64
 
 _log = logging.getLogger(__name__)
 
 
-class Step(StrEnum):
-    """What becomes of a delivery."""
+def decide(
+    delivery: Delivery,
+    outcome: Receipt | PublishError | None,
+    now: datetime,
+    *,
+    whole_bot: bool = False,
+) -> Verdict:
+    """Say what becomes of a delivery; None is the success of an edit or a retraction.
 
-    SENT = "sent"
-    RETRY = "retry"
-    UNKNOWN = "unknown"
-    MOVED = "moved"
-    FAILED = "failed"
-    REFUSED = "refused"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A step with what it needs: a message id, a moment, a reason, a chat's new id."""
-
-    step: Step
-    reason: str = ""
-    at: datetime | None = None
-    message_id: int | None = None
-    telegram_id: int | None = None
-
-
-def decide(delivery: Delivery, outcome: Receipt | PublishError | None, now: datetime) -> Verdict:
-    """Say what becomes of a delivery; None is the success of an edit or a retraction."""
+    `whole_bot` says that a 429 was the whole bot's, so that the chat need not wait by itself.
+    """
     match outcome:
         case None:
             return Verdict(Step.SENT)
@@ -81,12 +73,15 @@ def decide(delivery: Delivery, outcome: Receipt | PublishError | None, now: date
             return Verdict(Step.SENT, message_id=outcome.message_id)
         case DestinationMoved():
             return Verdict(Step.MOVED, str(outcome), telegram_id=outcome.telegram_id)
+        case RetryLater(after_s=float() as after_s):
+            step = Step.RETRY if whole_bot else Step.HOLD_CHAT
+            return Verdict(step, str(outcome), now + timedelta(seconds=after_s))
         case RetryLater():
-            return Verdict(Step.RETRY, str(outcome), now + _pause(delivery, outcome))
+            return Verdict(Step.RETRY, str(outcome), now + _back_off(delivery))
         case TokenRejected():
             return Verdict(Step.RETRY, str(outcome), now + TOKEN_BACK_OFF)
         case OutcomeUnknown():
-            return Verdict(Step.UNKNOWN, str(outcome), now + SETTLE_AFTER)
+            return Verdict(Step.UNKNOWN, str(outcome), now + PROBE_AFTER)
         case DestinationGone():
             return Verdict(Step.GONE, str(outcome))
         case DestinationRefused():
@@ -98,74 +93,99 @@ def decide(delivery: Delivery, outcome: Receipt | PublishError | None, now: date
 
 
 class Outbox:
-    """Delivers what is due."""
+    """Delivers what is due, within the budget."""
 
-    def __init__(self, store: Store, publisher: Publisher, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        publisher: Publisher,
+        budget: Budget,
+        clock: Callable[[], datetime],
+        worker: str,
+    ) -> None:
         self._store = store
         self._publisher = publisher
+        self._budget = budget
         self._clock = clock
-        self.token_fault: str | None = None
+        self._worker = worker
         self._under_way: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Outcome] = []
+        self._prepared: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
         self._wake = asyncio.Event()
+        self.token_fault: str | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Deliver until told to stop; then finish what is under way."""
-        async with asyncio.TaskGroup() as tasks:
-            while not stopping.is_set():
-                self._wake.clear()
-                if not await self._start_due_safely(tasks):
-                    await _wait(self._wake, IDLE_S)
+        """Deliver until told to stop; then finish what is under way and record it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not stopping.is_set():
+                    self._wake.clear()
+                    await self._pause(await self.tick(tasks))
+        finally:
+            await asyncio.shield(self.flush())
+
+    async def tick(self, tasks: asyncio.TaskGroup) -> int:
+        """Record what is done and start what is due; gives the number started.
+
+        A database that does not answer is tried again: outcomes wait for it.
+        """
+        outcomes, self._outcomes = self._outcomes, []
+        limit = min(AT_ONCE - len(self._under_way), self._budget.free())
+        if not outcomes and limit <= 0:
+            return 0
+        try:
+            claimed = await self._store.exchange(outcomes, self._plan(limit))
+        except DatabaseError:
+            _log.exception("outbox not read")
+            self._outcomes = outcomes + self._outcomes
+            await asyncio.sleep(FAULT_PAUSE_S)
+            return 0
+        self._budget.take(len(claimed))
+        for delivery in claimed:
+            task = tasks.create_task(self._deliver(delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(claimed)
+
+    async def flush(self) -> None:
+        """Record what is done."""
+        if self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            await self._store.exchange(outcomes, self._plan(0))
 
     def wake(self) -> None:
         """Look for due deliveries at once."""
         self._wake.set()
 
-    async def start_due(self, tasks: asyncio.TaskGroup, now: datetime) -> int:
-        """Start what is due, at most one message a chat; gives the number started."""
-        free = AT_ONCE - len(self._under_way)
-        if not free:
-            return 0
-        claimed = await self._store.claim_deliveries(now, now + LEASE, free)
-        for delivery in claimed:
-            task = tasks.create_task(self._deliver(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._finish)
-        return len(claimed)
-
-    async def settle(self, now: datetime) -> None:
-        """Find deliveries whose process died, and try again those that stay unknown."""
+    async def keep_leases(self, now: datetime) -> None:
+        """Show that this worker lives; find what those left behind that do not."""
+        await self._store.extend_leases(self._worker, now + LEASE)
         lapsed = await self._store.release_lapsed(now)
-        released = await self._store.release_unknown(now)
-        if lapsed or released:
-            _log.warning("deliveries released", extra={"lapsed": lapsed, "again": released})
+        if lapsed:
+            _log.warning("deliveries lapsed", extra={"number": lapsed})
 
-    async def _start_due_safely(self, tasks: asyncio.TaskGroup) -> int:
-        """Start what is due; a database that does not answer is tried again, what runs goes on."""
-        try:
-            return await self.start_due(tasks, self._clock())
-        except DatabaseError:
-            _log.exception("outbox not read")
-            return 0
+    def _plan(self, limit: int) -> ClaimPlan:
+        now = self._clock()
+        return ClaimPlan(self._worker, limit, now, now + LEASE)
 
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._wake.set()
+    async def _pause(self, started: int) -> None:
+        if started:
+            await asyncio.sleep(max(TICK_S, self._budget.wait_s()))
+        elif self._outcomes:
+            await asyncio.sleep(TICK_S)
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), IDLE_S)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        started = time.monotonic()
         outcome = await self._publish(delivery)
-        verdict = decide(delivery, outcome, self._clock())
-        try:
-            await asyncio.shield(self._record(delivery, verdict))
-        except DatabaseError:
-            # The row still says sending: its lease will lapse and the delivery be settled.
-            _log.exception("outcome not recorded", extra={"delivery": delivery.id})
-            return
+        verdict = self._judge(delivery, outcome)
+        self._outcomes.append(Outcome(delivery, verdict))
+        self._wake.set()
         fields = {
             "delivery": delivery.id,
             "action": delivery.action.value,
             "chat": delivery.destination.chat,
-            "took_ms": round((time.monotonic() - started) * 1000),
         }
         if verdict.step is Step.SENT:
             _log.info("delivery sent", extra=fields)
@@ -173,63 +193,70 @@ class Outbox:
             fields |= {"step": verdict.step.value, "reason": verdict.reason}
             _log.warning("delivery not sent", extra=fields)
 
+    def _judge(self, delivery: Delivery, outcome: Receipt | PublishError | None) -> Verdict:
+        """Decide, and let the budget learn from the outcome."""
+        self.token_fault = str(outcome) if isinstance(outcome, TokenRejected) else None
+        whole_bot = False
+        if isinstance(outcome, RetryLater) and outcome.after_s is not None:
+            whole_bot = self._budget.note_refused(delivery.destination.chat, outcome.after_s)
+        elif outcome is None or isinstance(outcome, Receipt):
+            self._budget.note_taken()
+        return decide(delivery, outcome, self._clock(), whole_bot=whole_bot)
+
     async def _publish(self, delivery: Delivery) -> Receipt | PublishError | None:
         try:
-            outcome = await self._act(delivery, delivery.message)
+            prepared = await self.prepared(delivery)
+            return await self._act(delivery, prepared)
         except MessageRejected as error:
-            _log.exception("message rejected", extra={"broadcast": delivery.broadcast_id})
-            try:
-                return await self._act(delivery, plain(delivery.message))
-            except PublishError as second:
-                return error if isinstance(second, MessageRejected) else second
+            reason = {"broadcast": delivery.broadcast_id, "reason": str(error)}
+            _log.error("message rejected, plain text goes instead", extra=reason)
+            return await self._publish_plain(delivery, error)
         except PublishError as error:
-            self.token_fault = str(error) if isinstance(error, TokenRejected) else self.token_fault
             return error
-        self.token_fault = None
-        return outcome
+        except (DatabaseError, NotFoundError) as error:
+            return RetryLater(str(error))
 
-    async def _act(self, delivery: Delivery, message: Message) -> Receipt | None:
+    async def _publish_plain(
+        self, delivery: Delivery, rejection: MessageRejected
+    ) -> Receipt | PublishError | None:
+        message = await self._store.find_message(delivery.broadcast_id, delivery.revision)
+        if message is None:
+            return rejection
+        try:
+            return await self._act(delivery, self._publisher.prepare(plain(message)))
+        except MessageRejected:
+            return rejection
+        except PublishError as error:
+            return error
+
+    async def prepared(self, delivery: Delivery) -> Prepared:
+        """The encoded message of a delivery; encoded once a revision. Raises NotFoundError."""
+        key = delivery.broadcast_id, delivery.revision
+        if key not in self._prepared:
+            message = await self._store.find_message(*key)
+            if message is None:
+                raise NotFoundError(f"broadcast {delivery.broadcast_id} has no message")
+            self._prepared[key] = self._publisher.prepare(message)
+            if len(self._prepared) > PREPARED_KEPT:
+                self._prepared.popitem(last=False)
+        return self._prepared[key]
+
+    async def _act(self, delivery: Delivery, prepared: Prepared) -> Receipt | None:
         if delivery.action is Action.SEND:
-            return await self._publisher.send(delivery.destination, message)
+            return await self._publisher.send(delivery.destination, prepared)
         if delivery.message_id is None:
             raise MessageGone("the message was never sent")
         if delivery.action is Action.EDIT:
-            await self._publisher.edit(delivery.destination, delivery.message_id, message)
+            await self._publisher.edit(delivery.destination, delivery.message_id, prepared)
         else:
             await self._publisher.retract(delivery.destination, delivery.message_id)
         return None
 
-    async def _record(self, delivery: Delivery, verdict: Verdict) -> None:
-        now, reason = self._clock(), verdict.reason
-        match verdict.step:
-            case Step.SENT:
-                await self._store.mark_sent(delivery, verdict.message_id, now)
-            case Step.RETRY:
-                await self._store.mark_pending(delivery, reason, verdict.at or now)
-            case Step.UNKNOWN:
-                await self._store.mark_unknown(delivery, reason, verdict.at or now)
-            case Step.MOVED:
-                assert verdict.telegram_id is not None
-                await self._store.mark_moved(delivery, verdict.telegram_id)
-            case Step.FAILED:
-                await self._store.mark_failed(delivery, reason, now)
-            case Step.REFUSED:
-                await self._store.mark_refused(delivery, reason, REFUSALS_BEFORE_CLOSING, now)
-            case Step.GONE:
-                await self._store.mark_gone(delivery, reason, now)
-
 
 def plain(message: Message) -> Message:
-    """The message without markup and buttons, for a chat whose server refuses them."""
+    """The message without markup and buttons, for a server that refuses them."""
     return replace(message, html="", buttons=())
 
 
-def _pause(delivery: Delivery, outcome: RetryLater) -> timedelta:
-    if outcome.after_s is not None:
-        return timedelta(seconds=outcome.after_s)
+def _back_off(delivery: Delivery) -> timedelta:
     return min(timedelta(seconds=2 ** min(delivery.failures, 10)), LONGEST_BACK_OFF)
-
-
-async def _wait(event: asyncio.Event, longest_s: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), longest_s)

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from bot.types import Destination, Entry, FeedForPoll, FeedPage, Message, Receipt, Row, Story
+    from bot.types import (
+        Destination,
+        Entry,
+        FeedForPoll,
+        FeedPage,
+        Message,
+        Prepared,
+        ProbeAnswer,
+        Receipt,
+        Row,
+        Story,
+    )
 
 T = TypeVar("T")
 
@@ -62,18 +73,28 @@ class FeedSource(Protocol):
 
 
 class Publisher(Protocol):
-    """A platform's API. Every method raises PublishError."""
+    """A platform's API. Every method but `prepare` raises PublishError."""
 
-    async def send(self, destination: Destination, message: Message) -> Receipt:
+    def prepare(self, message: Message) -> Prepared:
+        """Encode a message once for all the chats that it goes to."""
+        ...
+
+    async def send(self, destination: Destination, prepared: Prepared) -> Receipt:
         """Publish a message."""
         ...
 
-    async def edit(self, destination: Destination, message_id: int, message: Message) -> None:
+    async def edit(self, destination: Destination, message_id: int, prepared: Prepared) -> None:
         """Replace a published message; nothing to change counts as done."""
         ...
 
     async def retract(self, destination: Destination, message_id: int) -> None:
-        """Delete a published message; already deleted counts as done."""
+        """Delete a published message."""
+        ...
+
+    async def probe(
+        self, destination: Destination, message_id: int, prepared: Prepared
+    ) -> ProbeAnswer:
+        """Ask whether a message id in a chat is this very message."""
         ...
 
 

@@ -270,7 +270,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """The editorial act of sending one story. `message` is None until it is frozen."""
+    """The editorial act of sending one story.
+
+    `message` is None until it is frozen; `fanning` says that deliveries are still being made.
+    """
 
     id: int
     story_id: int
@@ -278,24 +281,82 @@ class Broadcast:
     due_at: datetime | None
     message: Message | None
     created_by: int | None = None
+    fanning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One claimed row of the outbox; `attempt` is the fence that its outcome must match.
 
-    `message_id` is the message to edit or retract; None for a send.
+    `revision` says which state of the broadcast's message it carries. `message_id` is the message
+    to edit or retract, None for a send. `floor_id` is the last message id that was known where
+    this one gets its own, None where none was.
     """
 
     id: int
     broadcast_id: int
+    revision: int
     action: Action
     chat_id: int
+    chat_type: ChatType
     destination: Destination
-    message: Message
     attempt: int
     failures: int = 0
+    probes: int = 0
     message_id: int | None = None
+    floor_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message as a platform's API takes it: the parts of a request that are alike for all chats.
+
+    `markup` is what a probe sends; None where the message carries no buttons.
+    """
+
+    text: str
+    body: bytes
+    markup: bytes | None
+
+
+class ProbeAnswer(StrEnum):
+    """What a probe of one message id found in a chat."""
+
+    HERE = "here"
+    OTHER = "other"
+    NOTHING = "nothing"
+
+
+class Step(StrEnum):
+    """What becomes of a delivery."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    HOLD_CHAT = "hold chat"
+    UNKNOWN = "unknown"
+    MOVED = "moved"
+    FAILED = "failed"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A step with what it needs: a message id, a moment, a reason, a chat's new id."""
+
+    step: Step
+    reason: str = ""
+    at: datetime | None = None
+    message_id: int | None = None
+    telegram_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A delivery with its verdict, to be recorded."""
+
+    delivery: Delivery
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import aiohttp
 from factories import NOW, claimed_feed, entry
 from telegram.ext import Application, ExtBot
 
@@ -22,12 +23,12 @@ from bot.errors import ParseError
 from bot.identity import sight_entry
 from bot.limits import Budget
 from bot.outbox import Outbox
-from bot.publisher import BudgetRateLimiter, TelegramPublisher
+from bot.publisher import TelegramPublisher
 from bot.render import Renderer
 from bot.sandbox import TOKEN, Sandbox, serve
 from bot.sandbox.updates import FIRST_ID
 from bot.store import PollPlan, Store
-from bot.transport import AiohttpRequest
+from bot.transport import AiohttpRequest, BudgetRateLimiter
 from bot.types import FeedPage
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class World:
         started = True
         while started:
             async with asyncio.TaskGroup() as tasks:
-                started = bool(await self.outbox.start_due(tasks, self.clock()))
+                started = bool(await self.outbox.tick(tasks))
 
     async def publish(self, *entries: Entry) -> list[Story]:
         """Record stories as a feed's baseline; the first is the newest."""
@@ -180,8 +181,11 @@ async def world_over(
     async with AsyncExitStack() as stack:
         runner = await serve(sandbox, "127.0.0.1", 0)
         stack.push_async_callback(runner.cleanup)
-        bot = make_bot(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        parts = wire(sandbox, store, bot, editors, locale)
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        bot = make_bot(base)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        publisher = TelegramPublisher(session, base, TOKEN)
+        parts = wire(sandbox, store, bot, publisher, editors, locale)
         await stack.enter_async_context(bot)
         await parts.application.initialize()
         await parts.inbox.resume()
@@ -196,23 +200,30 @@ async def world_over(
 
 def make_bot(base: str) -> ExtBot[Any]:
     """A bot whose budget never makes it wait."""
-    hours = itertools.count(step=3600)
     return ExtBot(
         TOKEN,
         base_url=f"{base}/bot",
         request=AiohttpRequest(32),
         get_updates_request=AiohttpRequest(1),
-        rate_limiter=BudgetRateLimiter(Budget(30.0, lambda: float(next(hours)))),
+        rate_limiter=BudgetRateLimiter(unhurried(), _unnoted),
     )
 
 
+def _unnoted(telegram_id: int, chat_type: str, message_id: int) -> None:
+    """Answers' ids are noted by the composition root."""
+
+
 def wire(
-    sandbox: Sandbox, store: Store, bot: ExtBot[Any], editors: tuple[int, ...], locale: str
+    sandbox: Sandbox,
+    store: Store,
+    bot: ExtBot[Any],
+    publisher: TelegramPublisher,
+    editors: tuple[int, ...],
+    locale: str,
 ) -> World:
     """Put the parts together as the composition root does."""
     clock, source, notes = Clock(), PageSource(), []
     renderer = Renderer(locale=locale, zone=ZONE, utm=True, builtin=TEMPLATES)
-    publisher = TelegramPublisher(bot)
     broadcasts = Broadcasts(store, source, renderer, publisher)
     desk = Desk(
         store=store,
@@ -236,10 +247,16 @@ def wire(
         inbox=WatchedInbox(store, application, clock),
         desk=desk,
         source=source,
-        outbox=Outbox(store, publisher, clock),
+        outbox=Outbox(store, publisher, unhurried(), clock, "tests"),
         clock=clock,
         notes=notes,
     )
+
+
+def unhurried() -> Budget:
+    """A budget whose turn has always come."""
+    hours = itertools.count(step=3600)
+    return Budget(30.0, lambda: float(next(hours)))
 
 
 def text_of(post: Post) -> str:

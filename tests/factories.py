@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.identity import sight_entry
-from bot.store import PollPlan
-from bot.types import Button, ChatType, Entry, FeedPage, Message
+from bot.store import ClaimPlan, PollPlan
+from bot.types import Button, ChatType, Entry, FeedPage, Message, Outcome, Step, Verdict
 
 if TYPE_CHECKING:
     from bot.store import Store
-    from bot.types import Chat, FeedForPoll, Sighting, Story
+    from bot.types import Chat, Delivery, FeedForPoll, Sighting, Story
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=90)
+DELIVERY_LEASE = timedelta(seconds=10)
+PACE = timedelta(seconds=4)
 FEED_URL = "https://kabar.example/feed/"
 
 
@@ -57,7 +59,8 @@ async def claimed_feed(store: Store, now: datetime = NOW, url: str = FEED_URL) -
 
 async def stored_story(store: Store, number: int = 1, **changes: object) -> Story:
     """A story that a baseline recorded."""
-    feed = await claimed_feed(store)
+    await store.record_feeds([FEED_URL], NOW)
+    (feed,) = await store.claim_feeds(NOW, NOW, 1)
     plan = PollPlan(NOW, NOW, broadcast_state=None)
     page = FeedPage(url=FEED_URL, entries=())
     recorded = await store.record_poll(feed, page, [sighting(number, **changes)], [], plan)
@@ -83,5 +86,35 @@ async def opened_broadcast(store: Store, story: Story, text: str = "Berita") -> 
     """A broadcast that has fanned out to every live subscription."""
     broadcast = await store.record_draft(story.id, message(text), 7, NOW)
     assert await store.schedule_broadcast(broadcast.id, NOW)
-    assert await store.fan_out(broadcast.id, message(text), NOW) is not None
+    assert await fan_out(store, broadcast.id, message(text)) is not None
     return broadcast.id
+
+
+async def fan_out(store: Store, broadcast_id: int, message: Message) -> int | None:
+    """Open a broadcast and make all its deliveries; None where it is not scheduled."""
+    if not await store.open_broadcast(broadcast_id, message, NOW):
+        return None
+    number = 0
+    while (made := await store.fan_out(broadcast_id, 2, NOW)) is not None:
+        number += made
+    return number
+
+
+def claim_plan(now: datetime = NOW, limit: int = 100, worker: str = "tests") -> ClaimPlan:
+    """A claim of a worker."""
+    return ClaimPlan(worker, limit, now, now + DELIVERY_LEASE)
+
+
+async def claimed(store: Store, now: datetime = NOW, limit: int = 100) -> list[Delivery]:
+    """Deliveries under claim."""
+    return await store.exchange([], claim_plan(now, limit))
+
+
+async def record(store: Store, delivery: Delivery, verdict: Verdict, now: datetime = NOW) -> None:
+    """Record what became of a delivery."""
+    await store.exchange([Outcome(delivery, verdict)], claim_plan(now, 0))
+
+
+def sent(message_id: int) -> Verdict:
+    """The verdict of a plain success."""
+    return Verdict(Step.SENT, message_id=message_id)

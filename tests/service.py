@@ -36,11 +36,11 @@ class Telegram:
 
 
 @asynccontextmanager
-async def telegram(**extra: web.Application) -> AsyncIterator[Telegram]:
+async def telegram(port: int = 0, **extra: web.Application) -> AsyncIterator[Telegram]:
     """Serve a sandbox; each keyword mounts an application below /<name>/."""
     sandbox = Sandbox()
     mounted = {f"/{name}/": app for name, app in extra.items()}
-    runner = await serve(sandbox, "127.0.0.1", 0, mounted)
+    runner = await serve(sandbox, "127.0.0.1", port, mounted)
     try:
         yield Telegram(sandbox, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
@@ -56,6 +56,9 @@ class Service:
     role: str = "run"
     process: Process | None = None
     port: int = field(default_factory=lambda: free_port())
+
+    def __post_init__(self) -> None:
+        self.port = int(self.environ.get("PORT", self.port))
 
     @property
     def url(self) -> str:

@@ -12,9 +12,9 @@ LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates"],
     ["markup", "telegram_html", "links", "related"],
-    ["article", "identity", "transport"],
-    ["store", "render", "db", "feeds", "shorten", "publisher"],
-    ["ingest", "broadcasts", "outbox"],
+    ["article", "identity", "publisher"],
+    ["store", "render", "db", "feeds", "shorten", "transport"],
+    ["ingest", "broadcasts", "outbox", "probing"],
     ["chat", "web", "preview", "sandbox"],
     ["app"],
     ["check", "demo"],
@@ -22,8 +22,8 @@ LAYERS = [
 ]
 SAME_LAYER = {("telegram_html", "markup"), ("links", "telegram_html")}
 HOMES = {
-    "telegram": {"publisher", "transport", "chat", "app", "check"},
-    "aiohttp": {"feeds", "web", "app", "sandbox", "transport", "check", "demo"},
+    "telegram": {"transport", "chat", "app", "check"},
+    "aiohttp": {"feeds", "web", "app", "sandbox", "transport", "publisher", "check", "demo"},
     "jinja2": {"render"},
     "sqlite3": {"db"},
     "sqlite_utils": {"db"},
@@ -37,7 +37,7 @@ HOMES = {
 }
 ADAPTERS = {"db", "feeds", "shorten", "publisher", "transport", "settings", "log"}
 WIRING = {"app", "check", "demo", "__main__"}
-ABOVE_ADAPTERS = {("publisher", "transport"), ("chat", "publisher"), ("shorten", "settings")}
+ABOVE_ADAPTERS = {("transport", "publisher"), ("chat", "transport")}
 
 
 def room_of(path: Path) -> str:

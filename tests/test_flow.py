@@ -60,7 +60,7 @@ async def day(folder: Path, **environ: str) -> AsyncIterator[Day]:
     newsroom = load_newsroom(DATA, now())
     port = free_port()
     site = newsroom_app(newsroom, DATA, base_url=f"http://127.0.0.1:{port}/newsroom", clock=now)
-    async with telegram(newsroom=site) as api:
+    async with telegram(port, newsroom=site) as api:
         api.sandbox.add_user("Budi", user_id=READER)
         api.sandbox.add_user("Ratna", user_id=OWNER)
         feed = f"{api.url}/newsroom/feed/"
@@ -77,7 +77,7 @@ async def today(tmp_path: Path) -> AsyncIterator[Day]:
 async def test_a_story_reaches_every_kind_of_chat_once(today: Day) -> None:
     sandbox = today.telegram.sandbox
     group = sandbox.add_group("Warga", OWNER).id
-    forum = sandbox.add_supergroup("Forum", OWNER, is_forum=True).id
+    forum = sandbox.add_supergroup("Forum", OWNER, forum=True).id
     channel = sandbox.add_channel("Kabar", OWNER, username="kabar").id
     topic = sandbox.add_topic(forum, "Berita")
     for chat in (group, forum, channel):
@@ -144,7 +144,6 @@ async def test_with_a_public_address_updates_come_by_webhook(tmp_path: Path) -> 
     port = free_port()
     public = {"SEBAR_PUBLIC_URL": f"http://127.0.0.1:{port}", "PORT": str(port)}
     async with day(tmp_path, SEBAR_BIND="127.0.0.1", **public) as today:
-        today.service.port = port
         await today.subscribe(READER)
         assert not [call for call in today.telegram.sandbox.calls if call.method == "getUpdates"]
 

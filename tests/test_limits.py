@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bot.limits import CHAT_BURST, GROUP_BURST, Budget
+import pytest
+
+from bot.limits import CHAT_BURST, FASTER_AFTER_S, Budget
 
 
 class Clock:
@@ -13,51 +15,129 @@ class Clock:
         return self.now
 
 
-def sends(budget: Budget, clock: Clock, chats: list[int]) -> list[float]:
-    """When each of these messages goes, each one waited for before the next is asked."""
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def broadcast(budget: Budget, clock: Clock, number: int) -> list[float]:
+    """When each of so many broadcast messages goes, each waited for."""
     moments = []
-    for chat in chats:
-        clock.now += budget.reserve(chat)
+    while len(moments) < number:
+        clock.now += budget.wait_s()
+        budget.take(1)
         moments.append(clock.now)
     return moments
 
 
-def test_the_bot_keeps_its_rate() -> None:
-    clock = Clock()
-    moments = sends(Budget(30, clock), clock, list(range(300)))
-    for start in range(len(moments) - 60):
-        assert moments[start + 60] - moments[start] >= 1.0 - 1e-6
+def answers(budget: Budget, clock: Clock, chats: list[int]) -> list[float]:
+    """When each of these answers goes, each waited for."""
+    moments = []
+    for chat in chats:
+        clock.now += budget.reserve_answer(chat)
+        moments.append(clock.now)
+    return moments
 
 
-def test_a_chat_gets_a_short_burst_then_one_a_second() -> None:
-    clock = Clock()
-    moments = sends(Budget(30, clock), clock, [5] * (CHAT_BURST + 3))
-    assert moments[CHAT_BURST - 1] == 100.0
-    gaps = [b - a for a, b in zip(moments[CHAT_BURST - 1 :], moments[CHAT_BURST:], strict=False)]
-    assert all(abs(gap - 1.0) < 1e-6 for gap in gaps)
+def test_broadcasts_keep_the_rate_and_use_it_up(clock: Clock) -> None:
+    moments = broadcast(Budget(30, clock), clock, 3000)
+    late = moments[100:]
+    for at, later in zip(late, late[30:], strict=False):
+        assert later - at >= 1.0
+    assert 3000 / (moments[-1] - moments[0]) >= 0.99 * 30
 
 
-def test_only_groups_are_held_to_twenty_a_minute() -> None:
-    clock = Clock()
+def test_a_late_moment_is_caught_up_only_a_little(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    broadcast(budget, clock, 100)
+    clock.now += 60
+    assert budget.free() == 2
+
+
+def test_an_answer_does_not_wait_behind_broadcasts(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    broadcast(budget, clock, 500)
+    assert answers(budget, clock, [7])[-1] == clock.now
+    assert budget.free() == 0
+
+
+def test_answers_are_paid_for_by_broadcasts(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    start = broadcast(budget, clock, 300)[-1]
+    answers(budget, clock, list(range(10)))
+    end = broadcast(budget, clock, 300)[-1]
+    assert end - start >= 310 / 30 - 0.1
+
+
+def test_a_chat_gets_a_short_burst_of_answers_then_one_a_second(clock: Clock) -> None:
+    moments = answers(Budget(30, clock), clock, [5] * 6)
+    burst = int(CHAT_BURST)
+    assert moments[burst - 1] == moments[0]
+    gaps = [b - a for a, b in zip(moments[burst - 1 :], moments[burst:], strict=False)]
+    assert gaps == pytest.approx([1.0] * 3)
+
+
+def test_answers_in_a_group_keep_twenty_a_minute(clock: Clock) -> None:
     budget = Budget(30, clock)
     budget.note_group(-7)
-    moments = sends(budget, clock, [-7] * 45)
-    for start in range(len(moments) - 2 * GROUP_BURST):
-        assert moments[start + 2 * GROUP_BURST] - moments[start] >= 60 - 1e-6
-    clock = Clock()
-    channel = sends(Budget(30, clock), clock, [-100_7] * 30)
-    assert channel[-1] - channel[0] < 30
+    moments = answers(budget, clock, [-7] * 60)
+    for at, later in zip(moments, moments[20:], strict=False):
+        assert later - at >= 60
 
 
-def test_a_held_chat_waits_and_no_other() -> None:
-    clock = Clock()
+def test_one_429_is_the_chats_and_holds_no_other(clock: Clock) -> None:
     budget = Budget(30, clock)
-    budget.hold_chat(5, 17)
-    assert budget.reserve(5) == 17
-    assert budget.reserve(6) == 0
+    assert not budget.note_refused(5, 17)
+    assert budget.free() > 0
+    assert budget.reserve_answer(5) == 17
+    assert budget.reserve_answer(6) == 0
 
 
-def test_calls_to_no_chat_count_for_the_bot_alone() -> None:
-    clock = Clock()
-    budget = Budget(1, clock)
-    assert [budget.reserve(None) for _ in range(3)] == [0.0, 1.0, 2.0]
+def test_429s_of_one_chat_again_and_again_stay_the_chats(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    assert not any(budget.note_refused(5, 3) for _ in range(5))
+
+
+def test_429s_of_two_chats_in_a_row_are_the_bots(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    budget.note_refused(5, 3)
+    assert budget.note_refused(6, 3)
+    assert budget.free() == 0
+    assert budget.wait_s() == pytest.approx(3)
+    clock.now += 3
+    assert budget.free() > 0
+
+
+def test_a_message_taken_between_two_429s_leaves_them_to_their_chats(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    for chat in range(20):
+        assert not budget.note_refused(chat, 3)
+        budget.note_taken()
+
+
+def test_a_lower_limit_is_found_and_kept(clock: Clock) -> None:
+    budget, limit = Budget(30, clock), 20.0
+    taken: list[float] = []
+    refusals = 0
+    while clock.now < 100 + 20 * 60:
+        clock.now += budget.wait_s()
+        budget.take(1)
+        recent = [at for at in taken[-40:] if at > clock.now - 1]
+        if len(recent) >= limit:
+            refusals += 1
+            budget.note_refused(refusals, 1)
+        else:
+            taken.append(clock.now)
+            budget.note_taken()
+    assert refusals <= 6
+    assert 0.75 * limit <= budget.rate <= limit
+
+
+def test_after_a_long_quiet_time_a_little_more_is_tried(clock: Clock) -> None:
+    budget = Budget(30, clock)
+    budget.note_refused(1, 1)
+    budget.note_refused(2, 1)
+    slow = budget.rate
+    clock.now += FASTER_AFTER_S + 1
+    budget.free()
+    assert slow < budget.rate < 30

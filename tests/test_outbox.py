@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from factories import LEASE, NOW, message, opened_broadcast, stored_story, subscribed_chat
+from factories import NOW, PACE, message, opened_broadcast, stored_story, subscribed_chat
 
 from bot.errors import (
     DatabaseError,
@@ -21,10 +21,22 @@ from bot.errors import (
     RetryLater,
     TokenRejected,
 )
-from bot.outbox import SETTLE_AFTER, Outbox, Step, decide, plain
-from bot.types import Action, Delivery, DeliveryState, Destination, Receipt
+from bot.limits import Budget
+from bot.outbox import Outbox, Step, decide, plain
+from bot.types import (
+    Action,
+    ChatType,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Prepared,
+    ProbeAnswer,
+    Receipt,
+)
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bot.store import Store
     from bot.types import Message
 
@@ -33,10 +45,11 @@ def delivery(action: Action = Action.SEND, failures: int = 0) -> Delivery:
     return Delivery(
         id=1,
         broadcast_id=1,
+        revision=1,
         action=action,
         chat_id=1,
+        chat_type=ChatType.PRIVATE,
         destination=Destination(1001),
-        message=message(),
         attempt=1,
         failures=failures,
     )
@@ -49,8 +62,11 @@ class ScriptedPublisher:
         self._answers = {int(name.removeprefix("to_")): list(a) for name, a in answers.items()}
         self.published: list[tuple[str, int | str, str]] = []
 
-    async def send(self, destination: Destination, message: Message) -> Receipt:
-        self.published.append(("send", destination.chat, message.html or message.text))
+    def prepare(self, message: Message) -> Prepared:
+        return Prepared(message.text, (message.html or message.text).encode(), None)
+
+    async def send(self, destination: Destination, prepared: Prepared) -> Receipt:
+        self.published.append(("send", destination.chat, prepared.body.decode()))
         assert isinstance(destination.chat, int)
         queue = self._answers.get(destination.chat, [])
         answer = queue.pop(0) if queue else Receipt(destination.chat, len(self.published))
@@ -58,11 +74,16 @@ class ScriptedPublisher:
             raise answer
         return answer
 
-    async def edit(self, destination: Destination, message_id: int, message: Message) -> None:
-        self.published.append((f"edit {message_id}", destination.chat, message.html))
+    async def edit(self, destination: Destination, message_id: int, prepared: Prepared) -> None:
+        self.published.append((f"edit {message_id}", destination.chat, prepared.body.decode()))
 
     async def retract(self, destination: Destination, message_id: int) -> None:
         self.published.append((f"retract {message_id}", destination.chat, ""))
+
+    async def probe(
+        self, destination: Destination, message_id: int, prepared: Prepared
+    ) -> ProbeAnswer:
+        raise NotImplementedError
 
 
 @pytest.mark.parametrize(
@@ -71,7 +92,8 @@ class ScriptedPublisher:
         (Receipt(1001, 5), Step.SENT),
         (None, Step.SENT),
         (DestinationMoved(-1005), Step.MOVED),
-        (RetryLater("429", 7), Step.RETRY),
+        (RetryLater("429", 7.0), Step.HOLD_CHAT),
+        (RetryLater("not reached"), Step.RETRY),
         (TokenRejected("401"), Step.RETRY),
         (OutcomeUnknown("timed out"), Step.UNKNOWN),
         (DestinationGone("blocked"), Step.GONE),
@@ -89,7 +111,12 @@ def test_a_message_already_gone_counts_as_retracted() -> None:
 
 
 def test_a_429_is_waited_out_to_the_second() -> None:
-    assert decide(delivery(), RetryLater("429", 7), NOW).at == NOW + timedelta(seconds=7)
+    assert decide(delivery(), RetryLater("429", 7.0), NOW).at == NOW + timedelta(seconds=7)
+
+
+def test_a_429_of_the_whole_bot_does_not_hold_the_chat() -> None:
+    verdict = decide(delivery(), RetryLater("429", 7.0), NOW, whole_bot=True)
+    assert (verdict.step, verdict.at) == (Step.RETRY, NOW + timedelta(seconds=7))
 
 
 def test_requests_that_never_left_back_off_up_to_five_minutes() -> None:
@@ -98,152 +125,190 @@ def test_requests_that_never_left_back_off_up_to_five_minutes() -> None:
     assert seconds == [1, 2, 32, 300]
 
 
-async def deliver(store: Store, publisher: ScriptedPublisher) -> Outbox:
-    outbox = Outbox(store, publisher, lambda: NOW)
-    async with asyncio.TaskGroup() as tasks:
-        await outbox.start_due(tasks, NOW)
-    return outbox
+class Desk:
+    """An outbox whose clock the test moves."""
 
+    def __init__(self, store: Store, publisher: ScriptedPublisher | None = None) -> None:
+        self.store = store
+        self.publisher = publisher or ScriptedPublisher()
+        self.now = NOW
+        self.budget = Budget(1000, self.seconds)
+        self.outbox = Outbox(store, self.publisher, self.budget, self.clock, "tests")
 
-async def states(store: Store, broadcast: int) -> dict[DeliveryState, int]:
-    return (await store.report_broadcast(broadcast)).counts
+    def clock(self) -> datetime:
+        return self.now
+
+    def seconds(self) -> float:
+        return self.now.timestamp()
+
+    async def deliver(self) -> None:
+        """Deliver what is due now."""
+        async with asyncio.TaskGroup() as tasks:
+            await self.outbox.tick(tasks)
+        await self.outbox.flush()
+
+    async def states(self, broadcast: int) -> dict[DeliveryState, int]:
+        return (await self.store.report_broadcast(broadcast)).counts
 
 
 async def test_what_is_due_is_published_and_recorded(store: Store) -> None:
+    desk = Desk(store)
     story = await stored_story(store)
     for chat in (1, 2):
         await subscribed_chat(store, chat)
     broadcast = await opened_broadcast(store, story)
-    publisher = ScriptedPublisher()
-    await deliver(store, publisher)
-    assert sorted(publisher.published) == [
+    await desk.deliver()
+    assert sorted(desk.publisher.published) == [
         ("send", 1, "<b>Berita</b>"),
         ("send", 2, "<b>Berita</b>"),
     ]
-    assert await states(store, broadcast) == {DeliveryState.SENT: 2}
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 2}
     found = await store.find_story_by_message(1, 1) or await store.find_story_by_message(1, 2)
     assert found == story
-    await deliver(store, publisher)
-    assert len(publisher.published) == 2
+    desk.now += PACE
+    await desk.deliver()
+    assert len(desk.publisher.published) == 2
+
+
+async def test_what_was_done_and_what_comes_next_share_a_commit(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    broadcasts = [await opened_broadcast(store, await stored_story(store, n)) for n in (1, 2)]
+    async with asyncio.TaskGroup() as tasks:
+        await desk.outbox.tick(tasks)
+    assert await desk.states(broadcasts[0]) == {DeliveryState.SENDING: 1}
+    desk.now += PACE
+    async with asyncio.TaskGroup() as tasks:
+        await desk.outbox.tick(tasks)
+    assert await desk.states(broadcasts[0]) == {DeliveryState.SENT: 1}
+    assert await desk.states(broadcasts[1]) == {DeliveryState.SENDING: 1}
 
 
 async def test_markup_that_is_refused_goes_as_plain_text(store: Store) -> None:
-    story = await stored_story(store)
+    desk = Desk(store, ScriptedPublisher(to_1=[MessageRejected("can't parse entities")]))
     await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
-    publisher = ScriptedPublisher(to_1=[MessageRejected("can't parse entities")])
-    await deliver(store, publisher)
-    assert publisher.published[-1] == ("send", 1, "Berita")
-    assert await states(store, broadcast) == {DeliveryState.SENT: 1}
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
+    assert desk.publisher.published[-1] == ("send", 1, "Berita")
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
 
 
 async def test_a_message_refused_also_as_plain_text_is_recorded_with_the_reason(
     store: Store,
 ) -> None:
-    story = await stored_story(store)
-    await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
     refusal = MessageRejected("message is too long")
-    await deliver(store, ScriptedPublisher(to_1=[refusal, refusal]))
-    assert await states(store, broadcast) == {DeliveryState.FAILED: 1}
-
-
-async def test_an_unknown_outcome_holds_the_chat_until_it_is_settled(store: Store) -> None:
-    story = await stored_story(store)
+    desk = Desk(store, ScriptedPublisher(to_1=[refusal, refusal]))
     await subscribed_chat(store, 1)
-    first = await opened_broadcast(store, story)
-    second = await opened_broadcast(store, story)
-    publisher = ScriptedPublisher(to_1=[OutcomeUnknown("timed out")])
-    outbox = await deliver(store, publisher)
-    assert await states(store, first) == {DeliveryState.UNKNOWN: 1}
-    await deliver(store, publisher)
-    assert await states(store, second) == {DeliveryState.PENDING: 1}
-    await outbox.settle(NOW + SETTLE_AFTER)
-    assert await states(store, first) == {DeliveryState.PENDING: 1}
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.FAILED: 1}
+
+
+async def test_an_unknown_outcome_holds_the_chat(store: Store) -> None:
+    desk = Desk(store, ScriptedPublisher(to_1=[OutcomeUnknown("timed out")]))
+    await subscribed_chat(store, 1)
+    first, second = [await opened_broadcast(store, await stored_story(store, n)) for n in (1, 2)]
+    await desk.deliver()
+    assert await desk.states(first) == {DeliveryState.UNKNOWN: 1}
+    desk.now += timedelta(hours=1)
+    await desk.deliver()
+    assert await desk.states(second) == {DeliveryState.PENDING: 1}
 
 
 async def test_a_blocked_chat_is_closed(store: Store) -> None:
-    story = await stored_story(store)
+    desk = Desk(store, ScriptedPublisher(to_1=[DestinationGone("blocked by the user")]))
     await subscribed_chat(store, 1)
-    await opened_broadcast(store, story)
-    await deliver(store, ScriptedPublisher(to_1=[DestinationGone("blocked by the user")]))
+    await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
     chat = await store.find_chat(1)
     assert chat is not None
     assert chat.closed_reason == "blocked by the user"
 
 
+async def test_a_429_of_two_chats_holds_the_whole_bot(store: Store) -> None:
+    busy = RetryLater("Too Many Requests", 5.0)
+    desk = Desk(store, ScriptedPublisher(to_1=[busy], to_2=[busy]))
+    for chat in (1, 2):
+        await subscribed_chat(store, chat)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.PENDING: 2}
+    desk.now += timedelta(seconds=4)
+    await desk.deliver()
+    assert len(desk.publisher.published) == 2
+    desk.now += timedelta(seconds=1)
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 2}
+
+
 async def test_a_refused_token_is_said_and_loses_nothing(store: Store) -> None:
-    story = await stored_story(store)
+    desk = Desk(store, ScriptedPublisher(to_1=[TokenRejected("unauthorized")]))
     await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
-    outbox = await deliver(store, ScriptedPublisher(to_1=[TokenRejected("unauthorized")]))
-    assert outbox.token_fault == "unauthorized"
-    assert await states(store, broadcast) == {DeliveryState.PENDING: 1}
-
-
-async def test_an_outcome_survives_the_cancellation_of_its_sender(store: Store) -> None:
-    story = await stored_story(store)
-    await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
-    answered = asyncio.Event()
-
-    class Slow(ScriptedPublisher):
-        async def send(self, destination: Destination, message: Message) -> Receipt:
-            answered.set()
-            return await super().send(destination, message)
-
-    outbox = Outbox(store, Slow(), lambda: NOW)
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            await outbox.start_due(tasks, NOW)
-
-    running = asyncio.create_task(run())
-    await answered.wait()
-    await asyncio.sleep(0)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert await states(store, broadcast) == {DeliveryState.SENT: 1}
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
+    assert desk.outbox.token_fault == "unauthorized"
+    assert await desk.states(broadcast) == {DeliveryState.PENDING: 1}
 
 
 async def test_run_stops_when_told_and_finishes_what_is_under_way(store: Store) -> None:
-    story = await stored_story(store)
-    await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
     stopping = asyncio.Event()
 
     class Stopping(ScriptedPublisher):
-        async def send(self, destination: Destination, message: Message) -> Receipt:
+        async def send(self, destination: Destination, prepared: Prepared) -> Receipt:
             stopping.set()
-            return await super().send(destination, message)
+            return await super().send(destination, prepared)
 
-    await asyncio.wait_for(Outbox(store, Stopping(), lambda: NOW).run(stopping), 10)
-    assert await states(store, broadcast) == {DeliveryState.SENT: 1}
-
-
-async def test_an_outcome_that_cannot_be_recorded_leaves_the_row_to_its_lease(
-    store: Store,
-) -> None:
-    story = await stored_story(store)
+    desk = Desk(store, Stopping())
     await subscribed_chat(store, 1)
-    broadcast = await opened_broadcast(store, story)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await asyncio.wait_for(desk.outbox.run(stopping), 10)
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
 
-    class Unwritable:
-        def __getattr__(self, name: str) -> object:
-            if name != "mark_sent":
-                return getattr(store, name)
 
-            async def refuse(*_: object) -> None:
-                raise DatabaseError("disk full")
+async def test_outcomes_survive_a_cancelled_run(store: Store) -> None:
+    sent = asyncio.Event()
 
-            return refuse
+    class Telling(ScriptedPublisher):
+        async def send(self, destination: Destination, prepared: Prepared) -> Receipt:
+            receipt = await super().send(destination, prepared)
+            asyncio.get_running_loop().call_soon(sent.set)
+            return receipt
 
-    outbox = Outbox(Unwritable(), ScriptedPublisher(), lambda: NOW)  # type: ignore[arg-type]
+    desk = Desk(store, Telling())
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    running = asyncio.create_task(desk.outbox.run(asyncio.Event()))
+    await sent.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
+
+
+async def test_outcomes_wait_for_a_database_that_does_not_answer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
     async with asyncio.TaskGroup() as tasks:
-        await outbox.start_due(tasks, NOW)
-    assert await states(store, broadcast) == {DeliveryState.SENDING: 1}
-    assert await store.release_lapsed(NOW + LEASE * 2) == 1
+        await desk.outbox.tick(tasks)
+
+    async def refuse(*_: object) -> None:
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(store, "exchange", refuse)
+    monkeypatch.setattr(asyncio, "sleep", lambda _: _nothing())
+    async with asyncio.TaskGroup() as tasks:
+        assert await desk.outbox.tick(tasks) == 0
+    monkeypatch.undo()
+    assert await desk.states(broadcast) == {DeliveryState.SENDING: 1}
+    await desk.outbox.flush()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
+
+
+async def _nothing() -> None:
+    return
 
 
 def test_plain_keeps_the_text_and_drops_markup_and_buttons() -> None:

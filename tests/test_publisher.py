@@ -1,4 +1,4 @@
-"""Telegram's errors as ours: from their words, and from real HTTP."""
+"""Telegram's refusals as ours: from their words, and from real HTTP."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from factories import message
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TelegramError,
-    TimedOut,
-)
-from telegram.ext import ExtBot
 
 from bot.errors import (
     DestinationGone,
@@ -33,77 +22,87 @@ from bot.errors import (
     RetryLater,
     TokenRejected,
 )
-from bot.limits import Budget
-from bot.publisher import BudgetRateLimiter, TelegramPublisher, translate
-from bot.transport import AiohttpRequest
-from bot.types import Destination, Receipt
+from bot.publisher import TelegramPublisher, translate
+from bot.types import Button, Destination, ProbeAnswer, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 TOKEN = "1:token"
+MOVED = {"migrate_to_chat_id": -1005}
 
 
 @pytest.mark.parametrize(
-    ("error", "ours"),
+    ("status", "description", "parameters", "ours"),
     [
-        (Forbidden("Forbidden: bot was blocked by the user"), DestinationGone),
-        (Forbidden("Forbidden: user is deactivated"), DestinationGone),
-        (Forbidden("Forbidden: bot can't initiate conversation with a user"), DestinationGone),
-        (Forbidden("Forbidden: the group chat was deleted"), DestinationGone),
-        (Forbidden("Forbidden: bot was kicked from the supergroup chat"), DestinationGone),
-        (Forbidden("Forbidden: bot is not a member of the channel chat"), DestinationGone),
-        (BadRequest("Chat not found"), DestinationGone),
-        (BadRequest("Private chat not found"), DestinationGone),
-        (ChatMigrated(-1005), DestinationMoved),
-        (BadRequest("Need administrator rights in the channel chat"), DestinationRefused),
+        (403, "Forbidden: bot was blocked by the user", {}, DestinationGone),
+        (403, "Forbidden: user is deactivated", {}, DestinationGone),
+        (403, "Forbidden: bot can't initiate conversation with a user", {}, DestinationGone),
+        (403, "Forbidden: the group chat was deleted", {}, DestinationGone),
+        (403, "Forbidden: bot was kicked from the supergroup chat", {}, DestinationGone),
+        (403, "Forbidden: bot is not a member of the channel chat", {}, DestinationGone),
+        (400, "Bad Request: chat not found", {}, DestinationGone),
+        (400, "Bad Request: private chat not found", {}, DestinationGone),
+        (400, "Bad Request: group chat was upgraded", MOVED, DestinationMoved),
         (
-            BadRequest("Not enough rights to send text messages to the chat"),
+            400,
+            "Bad Request: need administrator rights in the channel chat",
+            {},
             DestinationRefused,
         ),
-        (BadRequest("Chat_write_forbidden"), DestinationRefused),
-        (BadRequest("Topic_closed"), DestinationRefused),
-        (BadRequest("Message thread not found"), DestinationRefused),
-        (BadRequest("Message to edit not found"), MessageGone),
-        (BadRequest("Message can't be edited"), MessageGone),
-        (BadRequest("Message to delete not found"), MessageGone),
-        (BadRequest("Message can't be deleted for everyone"), MessageGone),
-        (BadRequest("Message is too long"), MessageRejected),
-        (BadRequest('Can\'t parse entities: unsupported start tag "br"'), MessageRejected),
-        (RetryAfter(7), RetryLater),
-        (InvalidToken("Unauthorized"), TokenRejected),
-        (NetworkError("Bad Gateway (502)"), OutcomeUnknown),
-        (TimedOut(), OutcomeUnknown),
+        (
+            400,
+            "Bad Request: not enough rights to send text messages to the chat",
+            {},
+            DestinationRefused,
+        ),
+        (400, "Bad Request: CHAT_WRITE_FORBIDDEN", {}, DestinationRefused),
+        (400, "Bad Request: TOPIC_CLOSED", {}, DestinationRefused),
+        (400, "Bad Request: message thread not found", {}, DestinationRefused),
+        (400, "Bad Request: message to edit not found", {}, MessageGone),
+        (400, "Bad Request: message can't be edited", {}, MessageGone),
+        (400, "Bad Request: message to delete not found", {}, MessageGone),
+        (400, "Bad Request: message can't be deleted for everyone", {}, MessageGone),
+        (400, "Bad Request: message is too long", {}, MessageRejected),
+        (400, "Bad Request: can't parse entities: unsupported tag", {}, MessageRejected),
+        (429, "Too Many Requests: retry after 7", {"retry_after": 7}, RetryLater),
+        (409, "Conflict: terminated by other getUpdates request", {}, RetryLater),
+        (401, "Unauthorized", {}, TokenRejected),
+        (404, "Not Found", {}, TokenRejected),
+        (500, "Internal Server Error", {}, OutcomeUnknown),
+        (502, "Bad Gateway", {}, OutcomeUnknown),
     ],
 )
-def test_each_refusal_has_its_class(error: TelegramError, ours: type[PublishError]) -> None:
-    assert type(translate(error)) is ours
+def test_each_refusal_has_its_class(
+    status: int, description: str, parameters: dict[str, Any], ours: type[PublishError]
+) -> None:
+    assert type(translate(status, description, parameters)) is ours
 
 
 def test_the_wait_that_the_server_asks_is_kept() -> None:
-    later = translate(RetryAfter(37))
+    later = translate(429, "Too Many Requests: retry after 37", {"retry_after": 37})
     assert isinstance(later, RetryLater)
     assert later.after_s == 37
-
-
-Handler = "Callable[[web.Request], Awaitable[web.StreamResponse]]"
 
 
 class Api:
     """A Bot API whose answers the test scripts; records what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.methods: list[str] = []
         self.handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.ok
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append({key: str(value) for key, value in (await request.post()).items()})
+        self.asked.append(await request.json())
+        self.methods.append(request.match_info["method"])
         return await self.handler(request)
 
     async def ok(self, request: web.Request) -> web.StreamResponse:
         asked = self.asked[-1]
-        chat = {"id": int(asked["chat_id"]), "type": "private", "first_name": "x"}
+        chat_id = asked["chat_id"] if isinstance(asked["chat_id"], int) else -1001
+        chat = {"id": chat_id, "type": "private", "first_name": "x"}
         sent = {"message_id": 5, "date": 1, "chat": chat, "text": "x"}
         return web.json_response({"ok": True, "result": sent})
 
@@ -129,6 +128,10 @@ async def never(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def half_an_answer(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"ok": True, "result": {}})
+
+
 async def gibberish(request: web.Request) -> web.StreamResponse:
     return web.Response(status=502, text="<html>Bad Gateway</html>")
 
@@ -149,46 +152,65 @@ async def api() -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def publisher(api: Api) -> AsyncIterator[TelegramPublisher]:
-    request = AiohttpRequest(4)
-    await request.initialize()
-    yield TelegramPublisher(bot_at(api.url, request))
-    await request.shutdown()
-
-
-def bot_at(url: str, request: AiohttpRequest) -> ExtBot[int]:
-    budget = Budget(1000, asyncio.get_running_loop().time)
-    return ExtBot(
-        TOKEN,
-        base_url=f"{url}/bot",
-        request=request,
-        get_updates_request=request,
-        rate_limiter=BudgetRateLimiter(budget),
-    )
+    async with aiohttp.ClientSession() as session:
+        yield TelegramPublisher(session, api.url, TOKEN)
 
 
 async def test_a_send_carries_all_that_was_meant(api: Api, publisher: TelegramPublisher) -> None:
-    receipt = await publisher.send(Destination(7, thread_id=12, silent=True), message("A & B"))
+    prepared = publisher.prepare(message("A & B"))
+    receipt = await publisher.send(Destination(7, thread_id=12, silent=True), prepared)
     assert receipt == Receipt(7, 5)
-    asked = api.asked[0]
-    assert (asked["chat_id"], asked["message_thread_id"]) == ("7", "12")
-    assert (asked["text"], asked["parse_mode"]) == ("<b>A & B</b>", "HTML")
-    assert asked["disable_notification"] == "true"
-    preview = json.loads(asked["link_preview_options"])
-    assert preview == {"url": "https://kabar.example/", "prefer_large_media": True}
-    (row,) = json.loads(asked["reply_markup"])["inline_keyboard"]
-    assert row == [{"text": "Salin", "copy_text": {"text": "https://kabar.example/"}}]
+    assert api.methods == ["sendMessage"]
+    assert api.asked[0] == {
+        "chat_id": 7,
+        "message_thread_id": 12,
+        "disable_notification": True,
+        "text": "<b>A & B</b>",
+        "parse_mode": "HTML",
+        "reply_markup": {
+            "inline_keyboard": [
+                [{"text": "Salin", "copy_text": {"text": "https://kabar.example/"}}]
+            ]
+        },
+        "link_preview_options": {"url": "https://kabar.example/", "prefer_large_media": True},
+    }
+
+
+async def test_any_text_arrives_as_it_was(api: Api, publisher: TelegramPublisher) -> None:
+    text = 'kutip " \\ \n emoji 🌋 عربي \u2028'
+    buttons = (
+        (Button(text[:20], url="https://a.example/"), Button("b", callback_data="related:x")),
+    )
+    prepared = publisher.prepare(message(text, html=text, buttons=buttons))
+    await publisher.send(Destination("@kabar"), prepared)
+    assert api.asked[0]["chat_id"] == "@kabar"
+    assert api.asked[0]["text"] == text
+    assert api.asked[0]["reply_markup"]["inline_keyboard"][0] == [
+        {"text": text[:20], "url": "https://a.example/"},
+        {"text": "b", "callback_data": "related:x"},
+    ]
 
 
 async def test_the_general_topic_is_left_out(api: Api, publisher: TelegramPublisher) -> None:
-    await publisher.send(Destination(7, thread_id=1), message())
+    await publisher.send(Destination(7, thread_id=1), publisher.prepare(message()))
     assert "message_thread_id" not in api.asked[0]
 
 
 async def test_a_plain_message_has_no_parse_mode(api: Api, publisher: TelegramPublisher) -> None:
-    await publisher.send(Destination(7), message("a < b", html="", preview_url=None))
-    assert api.asked[0]["text"] == "a < b"
-    assert "parse_mode" not in api.asked[0]
-    assert json.loads(api.asked[0]["link_preview_options"]) == {"is_disabled": True}
+    bare = message("a < b", html="", buttons=(), preview_url=None)
+    await publisher.send(Destination(7), publisher.prepare(bare))
+    assert api.asked[0] == {
+        "chat_id": 7,
+        "text": "a < b",
+        "link_preview_options": {"is_disabled": True},
+    }
+
+
+async def test_above_the_free_rate_a_send_is_paid(api: Api) -> None:
+    async with aiohttp.ClientSession() as session:
+        paying = TelegramPublisher(session, api.url, TOKEN, paid=True)
+        await paying.send(Destination(7), paying.prepare(message()))
+    assert api.asked[0]["allow_paid_broadcast"] is True
 
 
 @pytest.mark.parametrize(
@@ -196,16 +218,13 @@ async def test_a_plain_message_has_no_parse_mode(api: Api, publisher: TelegramPu
     [
         (reset, OutcomeUnknown),
         (gibberish, OutcomeUnknown),
+        (half_an_answer, OutcomeUnknown),
         (answers(500, "Internal Server Error"), OutcomeUnknown),
         (answers(403, "Forbidden: bot was blocked by the user"), DestinationGone),
         (answers(401, "Unauthorized"), TokenRejected),
         (answers(429, "Too Many Requests: retry after 3", retry_after=3), RetryLater),
         (
-            answers(
-                400,
-                "Bad Request: group chat was upgraded to a supergroup chat",
-                migrate_to_chat_id=-1005,
-            ),
+            answers(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1005),
             DestinationMoved,
         ),
     ],
@@ -215,33 +234,37 @@ async def test_real_answers_become_our_errors(
 ) -> None:
     api.handler = handler
     with pytest.raises(PublishError) as raised:
-        await publisher.send(Destination(7), message())
+        await publisher.send(Destination(7), publisher.prepare(message()))
     assert type(raised.value) is ours
+    assert TOKEN not in str(raised.value)
 
 
 async def test_an_answer_that_does_not_come_is_unknown(api: Api) -> None:
     api.handler = never
-    request = AiohttpRequest(1, read_timeout_s=0.05)
-    await request.initialize()
-    with pytest.raises(OutcomeUnknown):
-        await TelegramPublisher(bot_at(api.url, request)).send(Destination(7), message())
-    await request.shutdown()
+    async with aiohttp.ClientSession() as session:
+        hasty = TelegramPublisher(session, api.url, TOKEN, read_timeout_s=0.05)
+        with pytest.raises(OutcomeUnknown):
+            await hasty.send(Destination(7), hasty.prepare(message()))
 
 
 async def test_a_connection_that_is_refused_certainly_had_no_effect() -> None:
-    request = AiohttpRequest(1)
-    await request.initialize()
-    publisher = TelegramPublisher(bot_at("http://127.0.0.1:1", request))
-    with pytest.raises(RetryLater) as raised:
-        await publisher.send(Destination(7), message())
+    async with aiohttp.ClientSession() as session:
+        publisher = TelegramPublisher(session, "http://127.0.0.1:1", TOKEN)
+        with pytest.raises(RetryLater) as raised:
+            await publisher.send(Destination(7), publisher.prepare(message()))
     assert raised.value.after_s is None
-    await request.shutdown()
 
 
 async def test_an_edit_that_changes_nothing_is_done(api: Api, publisher: TelegramPublisher) -> None:
     api.handler = answers(400, "Bad Request: message is not modified: specified new message")
-    await publisher.edit(Destination(7), 5, message())
-    assert api.asked[0]["message_id"] == "5"
+    await publisher.edit(Destination(7), 5, publisher.prepare(message()))
+    assert api.methods == ["editMessageText"]
+    assert (api.asked[0]["chat_id"], api.asked[0]["message_id"]) == (7, 5)
+
+
+async def test_a_retraction_deletes(api: Api, publisher: TelegramPublisher) -> None:
+    await publisher.retract(Destination(7), 5)
+    assert (api.methods, api.asked) == (["deleteMessage"], [{"chat_id": 7, "message_id": 5}])
 
 
 @pytest.mark.parametrize("handler", [reset, gibberish])
@@ -250,55 +273,38 @@ async def test_an_edit_or_deletion_of_unknown_outcome_is_repeated(
 ) -> None:
     api.handler = handler
     with pytest.raises(RetryLater):
-        await publisher.edit(Destination(7), 5, message())
+        await publisher.edit(Destination(7), 5, publisher.prepare(message()))
     with pytest.raises(RetryLater):
         await publisher.retract(Destination(7), 5)
+    with pytest.raises(RetryLater):
+        await publisher.probe(Destination(7), 5, publisher.prepare(message()))
 
 
-async def test_an_answer_waits_out_a_429_of_its_chat(api: Api) -> None:
-    clock = Clock()
-    budget = Budget(30, clock)
-    first = answers(429, "Too Many Requests: retry after 4", retry_after=4)
-
-    async def once(request: web.Request) -> web.StreamResponse:
-        api.handler = api.ok
-        return await first(request)
-
-    api.handler = once
-    request = AiohttpRequest(1)
-    await request.initialize()
-    limiter = BudgetRateLimiter(budget)
-    bot = ExtBot(
-        TOKEN,
-        base_url=f"{api.url}/bot",
-        request=request,
-        get_updates_request=request,
-        rate_limiter=limiter,
-    )
-    sending = asyncio.create_task(bot.send_message(7, "x", rate_limit_args=1))
-    while len(api.asked) < 1:
-        await asyncio.sleep(0)
-    await request_settles(budget)
-    assert budget.reserve(7) >= 4
-    sending.cancel()
-    await asyncio.gather(sending, return_exceptions=True)
-    await request.shutdown()
+@pytest.mark.parametrize(
+    ("description", "answer"),
+    [
+        ("Bad Request: message is not modified: specified new message", ProbeAnswer.HERE),
+        ("Bad Request: message to edit not found", ProbeAnswer.NOTHING),
+        ("Bad Request: message can't be edited", ProbeAnswer.OTHER),
+    ],
+)
+async def test_a_probe_reads_the_refusal(
+    api: Api, publisher: TelegramPublisher, description: str, answer: ProbeAnswer
+) -> None:
+    api.handler = answers(400, description)
+    assert await publisher.probe(Destination(7), 5, publisher.prepare(message())) is answer
+    assert api.methods == ["editMessageReplyMarkup"]
+    assert set(api.asked[0]) == {"chat_id", "message_id", "reply_markup"}
 
 
-class Clock:
-    now = 100.0
+@pytest.mark.parametrize(
+    ("text", "answer"), [("Berita", ProbeAnswer.HERE), ("lain", ProbeAnswer.OTHER)]
+)
+async def test_a_probe_that_changes_something_tells_by_its_text_whose_it_was(
+    api: Api, publisher: TelegramPublisher, text: str, answer: ProbeAnswer
+) -> None:
+    async def edited(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"ok": True, "result": {"message_id": 5, "text": text}})
 
-    def __call__(self) -> float:
-        return self.now
-
-
-async def request_settles(budget: Budget) -> None:
-    """Wait until the chat is held."""
-    async with asyncio.timeout(5):
-        while budget.reserve(7) < 4:
-            await asyncio.sleep(0)
-
-
-def test_aiohttp_is_what_the_causes_are_told_by() -> None:
-    assert issubclass(aiohttp.ConnectionTimeoutError, TimeoutError)
-    assert issubclass(aiohttp.ClientConnectorError, aiohttp.ClientError)
+    api.handler = edited
+    assert await publisher.probe(Destination(7), 5, publisher.prepare(message())) is answer

@@ -6,12 +6,19 @@ from datetime import timedelta
 
 import pytest
 from factories import (
+    DELIVERY_LEASE,
     FEED_URL,
     LEASE,
     NOW,
+    PACE,
+    claim_plan,
+    claimed,
     claimed_feed,
+    fan_out,
     message,
     opened_broadcast,
+    record,
+    sent,
     sighting,
     stored_story,
     subscribed_chat,
@@ -20,7 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import DatabaseError
-from bot.store import PollPlan, Store
+from bot.store import NotedMessage, PollPlan, Store
 from bot.types import (
     Action,
     BroadcastState,
@@ -28,7 +35,9 @@ from bot.types import (
     ChatType,
     DeliveryState,
     FeedPage,
+    Step,
     Subscription,
+    Verdict,
 )
 
 PAGE = FeedPage(url=FEED_URL, entries=(), etag='"v1"', body_hash="h")
@@ -144,53 +153,141 @@ async def test_fan_out_reaches_who_wants_the_story_and_nobody_twice(store: Store
     broadcast = await store.record_draft(story.id, message(), 7, NOW)
     assert await store.count_audience(story.id) == 2
     await store.schedule_broadcast(broadcast.id, NOW)
-    assert await store.fan_out(broadcast.id, message(), NOW) == 2
-    assert await store.fan_out(broadcast.id, message(), NOW) is None
-    claimed = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    assert {delivery.chat_id for delivery in claimed} == {everything.id, politics.id}
+    assert await fan_out(store, broadcast.id, message()) == 2
+    assert await fan_out(store, broadcast.id, message()) is None
+    assert {delivery.chat_id for delivery in await claimed(store)} == {everything.id, politics.id}
 
 
-async def test_a_chat_gets_one_message_at_a_time_in_order(store: Store) -> None:
+async def test_a_second_broadcast_of_a_story_goes_only_to_those_without_it(store: Store) -> None:
+    story = await stored_story(store)
+    await subscribed_chat(store, 1)
+    refused = await subscribed_chat(store, 2)
+    await opened_broadcast(store, story)
+    for delivery in await claimed(store):
+        gone = delivery.chat_id == refused.id
+        await record(store, delivery, Verdict(Step.FAILED, "no") if gone else sent(50))
+    newcomer = await subscribed_chat(store, 3)
+    await opened_broadcast(store, story)
+    again = await claimed(store, NOW + PACE)
+    assert {delivery.chat_id for delivery in again} == {refused.id, newcomer.id}
+
+
+async def test_a_fan_out_goes_on_where_it_was_cut_off(store: Store) -> None:
+    story = await stored_story(store)
+    for chat in range(1, 6):
+        await subscribed_chat(store, chat)
+    broadcast = await store.record_draft(story.id, message(), 7, NOW)
+    await store.schedule_broadcast(broadcast.id, NOW)
+    assert await store.open_broadcast(broadcast.id, message(), NOW)
+    assert await store.fan_out(broadcast.id, 3, NOW) == 3
+    assert await store.list_fanning() == [broadcast.id]
+    assert await store.fan_out(broadcast.id, 3, NOW) == 2
+    assert await store.fan_out(broadcast.id, 3, NOW) is None
+    assert await store.list_fanning() == []
+    assert (await store.report_broadcast(broadcast.id)).total == 5
+
+
+async def test_a_chat_gets_one_message_at_a_time_in_order_and_at_its_pace(store: Store) -> None:
+    await subscribed_chat(store, 1)
+    first = await opened_broadcast(store, await stored_story(store, 1), "pertama")
+    second = await opened_broadcast(store, await stored_story(store, 2), "kedua")
+    (one,) = await claimed(store)
+    assert one.broadcast_id == first
+    assert await claimed(store, NOW + PACE) == []
+    await record(store, one, sent(50))
+    assert await claimed(store, NOW + timedelta(milliseconds=900)) == []
+    (two,) = await claimed(store, NOW + timedelta(milliseconds=1100))
+    assert two.broadcast_id == second
+
+
+async def test_a_group_gets_no_more_than_twenty_a_minute(store: Store) -> None:
+    await subscribed_chat(store, -1, chat_type=ChatType.GROUP)
+    for number in range(25):
+        await opened_broadcast(store, await stored_story(store, number))
+    moments = []
+    for tenth in range(900):
+        now = NOW + timedelta(seconds=tenth / 10)
+        for delivery in await claimed(store, now):
+            await record(store, delivery, sent(tenth), now)
+            moments.append(now)
+    for at, later in zip(moments, moments[20:], strict=False):
+        assert later - at >= timedelta(minutes=1)
+
+
+async def test_retractions_go_before_corrections_before_stories(store: Store) -> None:
     story = await stored_story(store, 1)
     await subscribed_chat(store, 1)
-    first = await opened_broadcast(store, story, "pertama")
-    second = await opened_broadcast(store, story, "kedua")
-    (one,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    assert one.broadcast_id == first
-    assert await store.claim_deliveries(NOW, NOW + LEASE, 10) == []
-    assert await store.mark_sent(one, 50, NOW)
-    (two,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    assert two.broadcast_id == second
+    broadcast = await opened_broadcast(store, story, "lama")
+    (first,) = await claimed(store)
+    await record(store, first, sent(50))
+    await opened_broadcast(store, await stored_story(store, 2), "rutin")
+    await revise(store, "Judul baru")
+    (stale,) = [item for item in await store.list_stale(5) if item.broadcast.id == broadcast]
+    await store.record_revision(stale, message("baru"), NOW)
+    (edit,) = await claimed(store, NOW + PACE)
+    assert (edit.action, edit.message_id) == (Action.EDIT, 50)
 
 
 async def test_an_outcome_of_a_past_attempt_does_not_count(store: Store) -> None:
     story = await stored_story(store, 1)
     await subscribed_chat(store, 1)
     broadcast = await opened_broadcast(store, story)
-    (old,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    assert await store.mark_pending(old, "later", NOW)
-    (new,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
+    (old,) = await claimed(store)
+    await record(store, old, Verdict(Step.RETRY, "later", NOW))
+    (new,) = await claimed(store, NOW + PACE)
     assert new.attempt == old.attempt + 1
-    assert not await store.mark_sent(old, 50, NOW)
-    assert not await store.mark_failed(old, "refused", NOW)
-    assert await store.mark_sent(new, 51, NOW)
+    await record(store, old, sent(50))
+    await record(store, old, Verdict(Step.FAILED, "refused"))
     report = await store.report_broadcast(broadcast)
-    assert report.counts == {DeliveryState.SENT: 1}
+    assert report.counts == {DeliveryState.SENDING: 1}
+    await record(store, new, sent(51))
+    assert (await store.report_broadcast(broadcast)).counts == {DeliveryState.SENT: 1}
 
 
-async def test_a_delivery_whose_process_died_becomes_unknown_then_is_tried_again(
-    store: Store,
-) -> None:
+async def test_a_lease_is_kept_by_its_worker_and_lapses_with_it(store: Store) -> None:
     story = await stored_story(store, 1)
     await subscribed_chat(store, 1)
-    await opened_broadcast(store, story)
-    await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    assert await store.release_lapsed(NOW) == 0
-    later = NOW + LEASE
-    assert await store.release_lapsed(later) == 1
-    assert await store.claim_deliveries(later, later + LEASE, 10) == []
-    assert await store.release_unknown(later) == 1
-    assert len(await store.claim_deliveries(later, later + LEASE, 10)) == 1
+    broadcast = await opened_broadcast(store, story)
+    await claimed(store)
+    later = NOW + DELIVERY_LEASE
+    assert await store.extend_leases("another", later + DELIVERY_LEASE) == 0
+    assert await store.extend_leases("tests", later + DELIVERY_LEASE) == 1
+    assert await store.release_lapsed(later) == 0
+    assert await store.release_lapsed(later + DELIVERY_LEASE) == 1
+    assert await claimed(store, later + DELIVERY_LEASE) == []
+    assert (await store.report_broadcast(broadcast)).counts == {DeliveryState.UNKNOWN: 1}
+    (unknown,) = await store.claim_unknown(claim_plan(later + DELIVERY_LEASE))
+    assert await store.claim_unknown(claim_plan(later + DELIVERY_LEASE)) == []
+    assert await store.settle_unknown(unknown, Verdict(Step.RETRY, "not there", NOW), 3, NOW)
+    assert len(await claimed(store, later + DELIVERY_LEASE)) == 1
+
+
+async def test_an_edit_whose_process_died_is_simply_due_again(store: Store) -> None:
+    await sent_and_stale(store)
+    (stale,) = await store.list_stale(5)
+    await store.record_revision(stale, message("baru"), NOW)
+    await claimed(store, NOW + PACE, limit=1)
+    assert await store.release_lapsed(NOW + PACE + DELIVERY_LEASE) == 1
+    (again, _) = await claimed(store, NOW + PACE + DELIVERY_LEASE)
+    assert again.action is Action.EDIT
+
+
+async def test_a_chat_that_its_server_holds_waits_and_slows_down(store: Store) -> None:
+    await subscribed_chat(store, 1)
+    await subscribed_chat(store, 2)
+    for number in range(2):
+        await opened_broadcast(store, await stored_story(store, number))
+    held, free = await claimed(store)
+    await record(store, held, Verdict(Step.HOLD_CHAT, "429", NOW + timedelta(seconds=30)))
+    await record(store, free, sent(50))
+    soon = await claimed(store, NOW + timedelta(seconds=29))
+    assert [delivery.chat_id for delivery in soon] == [free.chat_id]
+    at = NOW + timedelta(seconds=30)
+    (again,) = await claimed(store, at)
+    assert again.chat_id == held.chat_id
+    await record(store, again, sent(51), at)
+    assert await claimed(store, at + timedelta(milliseconds=1100)) == []
+    assert len(await claimed(store, at + timedelta(milliseconds=2100))) == 1
 
 
 async def test_a_chat_that_moved_keeps_all_that_is_its(store: Store) -> None:
@@ -198,9 +295,9 @@ async def test_a_chat_that_moved_keeps_all_that_is_its(store: Store) -> None:
     group = await subscribed_chat(store, -55, chat_type=ChatType.GROUP)
     await store.record_chat(-100_55, ChatType.SUPERGROUP, NOW)
     await opened_broadcast(store, story)
-    (delivery,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    await store.mark_moved(delivery, -100_55)
-    (again,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
+    (delivery,) = await claimed(store)
+    await record(store, delivery, Verdict(Step.MOVED, "moved", telegram_id=-100_55))
+    (again,) = await claimed(store, NOW + PACE)
     assert again.destination.chat == -100_55
     moved = await store.find_chat(-100_55)
     assert moved is not None
@@ -210,14 +307,14 @@ async def test_a_chat_that_moved_keeps_all_that_is_its(store: Store) -> None:
 
 
 async def test_a_chat_that_refuses_often_is_closed_and_opens_again(store: Store) -> None:
-    story = await stored_story(store, 1)
     chat = await subscribed_chat(store, 1)
-    for _ in range(2):
-        await opened_broadcast(store, story)
-    (first,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    await store.mark_refused(first, "no rights", 2, NOW)
-    (second,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    await store.mark_refused(second, "no rights", 2, NOW)
+    for number in range(5):
+        found = await store.find_chat(1)
+        assert found is not None
+        assert found.closed_at is None
+        await opened_broadcast(store, await stored_story(store, number))
+        (delivery,) = await claimed(store, NOW + number * PACE)
+        await record(store, delivery, Verdict(Step.REFUSED, "no rights"))
     closed = await store.find_chat(1)
     assert closed is not None
     assert (closed.closed_reason, closed.closed_at) == ("no rights", NOW)
@@ -228,57 +325,98 @@ async def test_a_chat_that_refuses_often_is_closed_and_opens_again(store: Store)
     assert await store.find_subscription(chat.id, 0) is not None
 
 
-async def test_closing_a_chat_settles_what_waits_for_it(store: Store) -> None:
-    story = await stored_story(store, 1)
+async def test_a_success_between_refusals_keeps_a_chat_open(store: Store) -> None:
     await subscribed_chat(store, 1)
-    broadcasts = [await opened_broadcast(store, story) for _ in range(2)]
-    (first,) = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    await store.mark_gone(first, "blocked", NOW)
+    for number in range(8):
+        await opened_broadcast(store, await stored_story(store, number))
+        (delivery,) = await claimed(store, NOW + number * PACE)
+        refused = Verdict(Step.REFUSED, "topic closed")
+        await record(store, delivery, sent(number) if number == 4 else refused)
+    chat = await store.find_chat(1)
+    assert chat is not None
+    assert chat.closed_at is None
+
+
+async def test_closing_a_chat_settles_what_waits_for_it(store: Store) -> None:
+    await subscribed_chat(store, 1)
+    broadcasts = [await opened_broadcast(store, await stored_story(store, n)) for n in (1, 2)]
+    (first,) = await claimed(store)
+    await record(store, first, Verdict(Step.GONE, "blocked"))
     for broadcast in broadcasts:
         report = await store.report_broadcast(broadcast)
         assert report.counts == {DeliveryState.FAILED: 1}
 
 
-async def test_a_revision_edits_what_went_out_and_changes_what_waits(store: Store) -> None:
+async def revise(store: Store, title: str) -> None:
+    """Let a poll bring a new title of story 1."""
+    feed = (await store.claim_feeds(NOW + LEASE, NOW + 2 * LEASE, 1))[0]
+    changed = sighting(1, title=title)
+    (known,) = await store.list_known(feed.id, [changed])
+    await store.record_poll(feed, PAGE, [], [(known, changed)], SCHEDULED)
+
+
+async def sent_and_stale(store: Store) -> None:
+    """A story that was sent to one chat of two and has changed since."""
     story = await stored_story(store, 1)
     for telegram_id in (1, 2):
         await subscribed_chat(store, telegram_id)
     await opened_broadcast(store, story, "lama")
-    (sent,) = await store.claim_deliveries(NOW, NOW + LEASE, 1)
-    await store.mark_sent(sent, 50, NOW)
-    feed = (await store.claim_feeds(NOW + LEASE, NOW + 2 * LEASE, 1))[0]
-    changed = sighting(1, title="Judul baru")
-    (known,) = await store.list_known(feed.id, [changed])
-    await store.record_poll(feed, PAGE, [], [(known, changed)], SCHEDULED)
+    (first,) = await claimed(store, limit=1)
+    await record(store, first, sent(50))
+    await revise(store, "Judul baru")
+
+
+async def test_a_revision_edits_what_went_out_and_changes_what_waits(store: Store) -> None:
+    await sent_and_stale(store)
     (stale,) = await store.list_stale(5)
     assert stale.story.title == "Judul baru"
     assert await store.record_revision(stale, message("baru"), NOW) == 1
     assert await store.list_stale(5) == []
-    claimed = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    found = {
-        (delivery.action, delivery.message_id, delivery.message.text, delivery.destination.chat)
-        for delivery in claimed
-    }
-    other = 2 if sent.destination.chat == 1 else 1
-    assert found == {
-        (Action.EDIT, 50, "baru", sent.destination.chat),
-        (Action.SEND, None, "baru", other),
-    }
+    deliveries = await claimed(store, NOW + PACE)
+    assert [(d.action, d.message_id, d.revision) for d in deliveries] == [
+        (Action.EDIT, 50, 2),
+        (Action.SEND, None, 2),
+    ]
+    for delivery in deliveries:
+        found = await store.find_message(delivery.broadcast_id, delivery.revision)
+        assert found == message("baru")
+    assert await store.find_message(deliveries[0].broadcast_id, 1) == message("lama")
 
 
 async def test_a_revision_that_shows_nothing_new_edits_nothing(store: Store) -> None:
+    await sent_and_stale(store)
+    (stale,) = await store.list_stale(5)
+    assert await store.record_revision(stale, message("lama"), NOW) == 0
+    assert await store.list_stale(5) == []
+
+
+async def test_message_ids_are_known_by_the_space_that_counts_them(store: Store) -> None:
     story = await stored_story(store, 1)
     await subscribed_chat(store, 1)
-    await opened_broadcast(store, story, "sama")
-    (sent,) = await store.claim_deliveries(NOW, NOW + LEASE, 1)
-    await store.mark_sent(sent, 50, NOW)
-    feed = (await store.claim_feeds(NOW + LEASE, NOW + 2 * LEASE, 1))[0]
-    changed = sighting(1, title="Judul baru")
-    known = await store.list_known(feed.id, [changed])
-    await store.record_poll(feed, PAGE, [], [(known[0], changed)], SCHEDULED)
-    (stale,) = await store.list_stale(5)
-    assert await store.record_revision(stale, message("sama"), NOW) == 0
-    assert await store.list_stale(5) == []
+    await subscribed_chat(store, -100_2, chat_type=ChatType.CHANNEL)
+    await store.note_messages(
+        [
+            NotedMessage(1, ChatType.PRIVATE, 900),
+            NotedMessage(-55, ChatType.GROUP, 901),
+            NotedMessage(-100_2, ChatType.CHANNEL, 7),
+        ],
+        NOW,
+    )
+    await opened_broadcast(store, story)
+    private, channel = sorted(await claimed(store), key=lambda d: d.chat_type != "private")
+    assert (private.floor_id, channel.floor_id) == (901, 7)
+    await store.note_messages([NotedMessage(9, ChatType.PRIVATE, 903)], NOW)
+    await record(store, private, Verdict(Step.UNKNOWN, "lost", NOW))
+    await record(store, channel, sent(8))
+    known = await store.find_known_ids(private)
+    assert (known.known, known.unknown_deliveries) == (frozenset({903}), 1)
+    assert (await store.find_known_ids(channel)).known == frozenset({8})
+
+
+async def test_old_ids_are_forgotten_but_never_the_newest(store: Store) -> None:
+    await store.note_messages([NotedMessage(1, ChatType.PRIVATE, n) for n in (5, 6, 7)], NOW)
+    assert await store.forget_known(NOW) == 0
+    assert await store.forget_known(NOW + timedelta(days=2)) == 2
 
 
 async def test_tags_narrow_a_wish_and_none_widens_it(store: Store) -> None:
@@ -305,8 +443,10 @@ async def test_channels_of_the_settings_come_and_go(store: Store) -> None:
     assert await store.record_channels(wanted, NOW) == ["@kabar"]
     assert await store.count_audience(story.id) == 2
     await opened_broadcast(store, story)
-    claimed = await store.claim_deliveries(NOW, NOW + LEASE, 10)
-    found = {(d.destination.chat, d.destination.thread_id, d.destination.silent) for d in claimed}
+    found = {
+        (d.destination.chat, d.destination.thread_id, d.destination.silent)
+        for d in await claimed(store)
+    }
     assert found == {("@kabar", 0, True), (-100_77, 12, False)}
     await store.record_resolved("@kabar", -100_88, ChatType.CHANNEL)
     assert await store.record_channels(wanted[:1], NOW) == []
@@ -329,4 +469,4 @@ async def test_a_draft_is_decided_once(store: Store) -> None:
     assert await store.schedule_broadcast(draft.id, NOW)
     assert not await store.schedule_broadcast(draft.id, NOW)
     assert await store.cancel_broadcast(draft.id)
-    assert await store.fan_out(draft.id, message(), NOW) is None
+    assert await fan_out(store, draft.id, message()) is None

@@ -148,7 +148,9 @@ async def _look(ask: Ask, broadcast_id: int, *, late: bool) -> tuple[bool, str]:
     """How a broadcast does: whether it has settled, and its report."""
     found = await ask.desk.store.find_broadcast(broadcast_id)
     state = found.broadcast.state if found else BroadcastState.CANCELLED
-    # Read after the state: a broadcast that was open by then has all its deliveries.
+    if found is not None and found.broadcast.fanning:
+        state = BroadcastState.SCHEDULED
+    # Read after the state: a broadcast that had fanned out by then has all its deliveries.
     report = await ask.desk.store.report_broadcast(broadcast_id)
     return _settled(state, report), _report_text(ask, state, report, late=late)
 

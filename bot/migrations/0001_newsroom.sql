@@ -58,7 +58,9 @@ CREATE TABLE chats (
     created_at BIGINT NOT NULL,
     closed_at BIGINT,
     closed_reason TEXT,
-    refusals BIGINT NOT NULL DEFAULT 0
+    refusals BIGINT NOT NULL DEFAULT 0,
+    next_at BIGINT NOT NULL DEFAULT 0,
+    interval_ms BIGINT
 );
 CREATE INDEX chats_username ON chats (username);
 
@@ -89,19 +91,30 @@ CREATE TABLE broadcasts (
     revision BIGINT NOT NULL DEFAULT 1,
     created_by BIGINT,
     created_at BIGINT NOT NULL,
+    urgent_at BIGINT,
     offered_at BIGINT,
     opened_at BIGINT,
+    fan_cursor BIGINT,
     stale_at BIGINT
 );
 CREATE INDEX broadcasts_story ON broadcasts (story_id);
 CREATE INDEX broadcasts_due ON broadcasts (due_at) WHERE state = 'scheduled';
 CREATE INDEX broadcasts_stale ON broadcasts (id) WHERE state = 'open' AND stale_at IS NOT NULL;
+CREATE INDEX broadcasts_fanning ON broadcasts (id) WHERE fan_cursor IS NOT NULL;
 CREATE INDEX broadcasts_unoffered ON broadcasts (id) WHERE state = 'draft' AND offered_at IS NULL;
+
+CREATE TABLE broadcast_messages (
+    broadcast_id BIGINT NOT NULL REFERENCES broadcasts (id),
+    revision BIGINT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (broadcast_id, revision)
+);
 
 CREATE TABLE deliveries (
     id {identity},
     broadcast_id BIGINT NOT NULL REFERENCES broadcasts (id),
     action TEXT NOT NULL CHECK (action IN ('send', 'edit', 'retract')),
+    lane BIGINT NOT NULL CHECK (lane BETWEEN 0 AND 3),
     chat_id BIGINT NOT NULL REFERENCES chats (id),
     thread_id BIGINT NOT NULL DEFAULT 0,
     silent_at BIGINT,
@@ -109,19 +122,31 @@ CREATE TABLE deliveries (
         CHECK (state IN ('pending', 'sending', 'sent', 'unknown', 'failed', 'cancelled')),
     due_at BIGINT NOT NULL,
     lease_until BIGINT,
+    worker TEXT,
     attempt BIGINT NOT NULL DEFAULT 0,
     failures BIGINT NOT NULL DEFAULT 0,
     message_id BIGINT,
+    revision BIGINT,
+    floor_id BIGINT,
+    probes BIGINT NOT NULL DEFAULT 0,
     error TEXT,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
     UNIQUE (broadcast_id, action, chat_id, thread_id)
 );
-CREATE INDEX deliveries_due ON deliveries (due_at, id) WHERE state = 'pending';
+CREATE INDEX deliveries_next ON deliveries (lane, id) WHERE state = 'pending';
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state IN ('sending', 'unknown');
-CREATE INDEX deliveries_chat ON deliveries (chat_id, id)
-    WHERE state IN ('pending', 'sending', 'unknown');
+CREATE INDEX deliveries_waiting ON deliveries (chat_id, lane, id) WHERE state = 'pending';
+CREATE INDEX deliveries_under_way ON deliveries (chat_id) WHERE state IN ('sending', 'unknown');
 CREATE INDEX deliveries_message ON deliveries (chat_id, message_id) WHERE action = 'send';
+
+CREATE TABLE known_messages (
+    space BIGINT NOT NULL,
+    message_id BIGINT NOT NULL,
+    noted_at BIGINT NOT NULL,
+    PRIMARY KEY (space, message_id)
+);
+CREATE INDEX known_messages_age ON known_messages (noted_at);
 
 CREATE TABLE updates (
     update_id BIGINT PRIMARY KEY,

@@ -7,6 +7,14 @@ Verbs: `get_` raises, `find_` may give None, `list_`, `claim_` takes under a lea
 from __future__ import annotations
 
 from bot.store.audience import AudienceVerbs
+from bot.store.broadcasts import BroadcastVerbs, StoryBroadcast
+from bot.store.deliveries import (
+    ClaimPlan,
+    DeliveryVerbs,
+    KnownIds,
+    NotedMessage,
+    OutboxHealth,
+)
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import (
     FeedHealth,
@@ -14,10 +22,12 @@ from bot.store.newsroom import (
     PollPlan,
     Recorded,
 )
-from bot.store.outbox import OutboxHealth, OutboxVerbs, StoryBroadcast
 
 __all__ = [
+    "ClaimPlan",
     "FeedHealth",
+    "KnownIds",
+    "NotedMessage",
     "OutboxHealth",
     "PollPlan",
     "Recorded",
@@ -26,5 +36,5 @@ __all__ = [
 ]
 
 
-class Store(NewsroomVerbs, AudienceVerbs, OutboxVerbs, InboxVerbs):
+class Store(NewsroomVerbs, AudienceVerbs, BroadcastVerbs, DeliveryVerbs, InboxVerbs):
     """The one door to the database."""

@@ -232,6 +232,12 @@ def move_chat(tx: Transaction, chat_id: int, telegram_id: int, chat_type: ChatTy
         type=chat_type.value,
         id=chat_id,
     )
+    # Its messages are numbered anew.
+    tx.execute(
+        "UPDATE deliveries SET floor_id = NULL WHERE chat_id = :id"
+        " AND state IN ('sending', 'unknown')",
+        id=chat_id,
+    )
 
 
 def _merge_chat(tx: Transaction, source: int, target: int) -> None:

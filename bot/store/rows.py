@@ -114,6 +114,7 @@ def to_broadcast(row: Row) -> Broadcast:
         due_at=to_moment(row["due_at"]),
         message=None if row["message"] is None else load_message(row["message"]),
         created_by=row["created_by"],
+        fanning=row["fan_cursor"] is not None,
     )
 
 
@@ -122,17 +123,20 @@ def to_delivery(row: Row) -> Delivery:
     return Delivery(
         id=row["id"],
         broadcast_id=row["broadcast_id"],
+        revision=row["revision"],
         action=Action(row["action"]),
         chat_id=row["chat_id"],
+        chat_type=ChatType(row["type"]),
         destination=Destination(
             chat=row["username"] if row["telegram_id"] is None else row["telegram_id"],
             thread_id=row["thread_id"],
             silent=row["silent_at"] is not None,
         ),
-        message=load_message(row["message"]),
         attempt=row["attempt"],
         failures=row["failures"],
+        probes=row["probes"],
         message_id=row["message_id"],
+        floor_id=row["floor_id"],
     )
 
 

@@ -79,7 +79,9 @@ async def metrics(request: web.Request) -> web.Response:
         text = await metrics_text(front.store, front.clock())
     except DatabaseError as error:
         return web.Response(status=503, text=f"{error}\n")
-    return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(
+        text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )
 
 
 async def webhook(request: web.Request) -> web.Response:

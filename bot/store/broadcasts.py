@@ -1,0 +1,301 @@
+"""Broadcasts: drafts, decisions, opening, fan-out, revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.store.rows import STORY_COLUMNS, dump_message, ms, to_broadcast, to_story
+from bot.store.transactional import Verbs, transactional
+from bot.types import BroadcastReport, DeliveryState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bot.ports import Transaction
+    from bot.types import Broadcast, Message, Row, Story
+
+RETRACT_LANE, EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(4)
+# The live subscriptions that want the story :story_id.
+WANTING = (
+    "FROM subscriptions s JOIN chats c ON c.id = s.chat_id"
+    " WHERE s.ended_at IS NULL AND c.closed_at IS NULL AND ("
+    " NOT EXISTS (SELECT 1 FROM subscription_tags t WHERE t.subscription_id = s.id)"
+    " OR EXISTS (SELECT 1 FROM subscription_tags t JOIN story_tags g ON g.tag = t.tag"
+    " WHERE t.subscription_id = s.id AND g.story_id = :story_id))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoryBroadcast:
+    """A broadcast with the story that it sends."""
+
+    broadcast: Broadcast
+    story: Story
+
+
+class BroadcastVerbs(Verbs):
+    """Queries and single-step writes over broadcasts."""
+
+    @transactional
+    def record_draft(
+        self, tx: Transaction, story_id: int, message: Message, editor: int, now: datetime
+    ) -> Broadcast:
+        """Queue a broadcast that waits for its editor, with the message that was shown."""
+        rows = tx.fetch(
+            "INSERT INTO broadcasts (story_id, state, message, created_by, created_at, offered_at)"
+            " VALUES (:story_id, 'draft', :message, :editor, :now, :now) RETURNING *",
+            story_id=story_id,
+            message=dump_message(message),
+            editor=editor,
+            now=ms(now),
+        )
+        return to_broadcast(rows[0])
+
+    @transactional
+    def claim_unoffered(self, tx: Transaction, now: datetime, limit: int) -> list[StoryBroadcast]:
+        """Take drafts that no editor has been shown yet, oldest first, marking them as shown."""
+        rows = tx.fetch(
+            "UPDATE broadcasts SET offered_at = :now WHERE id IN (SELECT id FROM broadcasts"
+            " WHERE state = 'draft' AND offered_at IS NULL ORDER BY id LIMIT :limit {skip_locked})"
+            " RETURNING *",
+            now=ms(now),
+            limit=limit,
+        )
+        return _with_stories(tx, sorted(rows, key=lambda row: row["id"]))
+
+    @transactional
+    def freeze_message(self, tx: Transaction, broadcast_id: int, message: Message) -> bool:
+        """Keep the message that editors were shown; False where it is decided already."""
+        changed = tx.execute(
+            "UPDATE broadcasts SET message = :message WHERE id = :id AND state = 'draft'",
+            message=dump_message(message),
+            id=broadcast_id,
+        )
+        return changed == 1
+
+    @transactional
+    def schedule_broadcast(self, tx: Transaction, broadcast_id: int, due_at: datetime) -> bool:
+        """Let a draft go out at `due_at`; False where it is decided already."""
+        changed = tx.execute(
+            "UPDATE broadcasts SET state = 'scheduled', due_at = :due_at"
+            " WHERE id = :id AND state = 'draft'",
+            due_at=ms(due_at),
+            id=broadcast_id,
+        )
+        return changed == 1
+
+    @transactional
+    def cancel_broadcast(self, tx: Transaction, broadcast_id: int) -> bool:
+        """Call off a broadcast before it opens; False where it is too late."""
+        changed = tx.execute(
+            "UPDATE broadcasts SET state = 'cancelled'"
+            " WHERE id = :id AND state IN ('draft', 'scheduled')",
+            id=broadcast_id,
+        )
+        return changed == 1
+
+    @transactional
+    def find_broadcast(self, tx: Transaction, broadcast_id: int) -> StoryBroadcast | None:
+        """A broadcast with its story."""
+        rows = tx.fetch("SELECT * FROM broadcasts WHERE id = :id", id=broadcast_id)
+        return _with_stories(tx, rows)[0] if rows else None
+
+    @transactional
+    def list_due_broadcasts(
+        self, tx: Transaction, now: datetime, limit: int
+    ) -> list[StoryBroadcast]:
+        """Scheduled broadcasts whose time has come, oldest first."""
+        rows = tx.fetch(
+            "SELECT * FROM broadcasts WHERE state = 'scheduled' AND due_at <= :now"
+            " ORDER BY due_at, id LIMIT :limit",
+            now=ms(now),
+            limit=limit,
+        )
+        return _with_stories(tx, rows)
+
+    @transactional
+    def open_broadcast(
+        self, tx: Transaction, broadcast_id: int, message: Message, now: datetime
+    ) -> bool:
+        """Open a scheduled broadcast; False where it no longer is one.
+
+        A message that was frozen before stays what it was. `fan_out` makes the deliveries.
+        """
+        opened = tx.execute(
+            "UPDATE broadcasts SET state = 'open', opened_at = :now, fan_cursor = 0,"
+            " message = COALESCE(message, :message) WHERE id = :id AND state = 'scheduled'",
+            now=ms(now),
+            message=dump_message(message),
+            id=broadcast_id,
+        )
+        if opened:
+            _keep_message(tx, broadcast_id)
+        return opened == 1
+
+    @transactional
+    def list_fanning(self, tx: Transaction) -> list[int]:
+        """Open broadcasts whose fan-out is not complete, oldest first."""
+        rows = tx.fetch("SELECT id FROM broadcasts WHERE fan_cursor IS NOT NULL ORDER BY id")
+        return [row["id"] for row in rows]
+
+    @transactional
+    def fan_out(self, tx: Transaction, broadcast_id: int, most: int, now: datetime) -> int | None:
+        """Make the next deliveries of a broadcast: one a live subscription that wants the story.
+
+        At most `most` subscriptions are looked at, so that nobody else waits long. Gives the
+        number made, or None where the fan-out is complete. It may be repeated.
+        """
+        rows = tx.fetch(
+            "SELECT story_id, fan_cursor, urgent_at FROM broadcasts"
+            " WHERE id = :id AND fan_cursor IS NOT NULL",
+            id=broadcast_id,
+        )
+        if not rows:
+            return None
+        cursor = rows[0]["fan_cursor"]
+        part = tx.fetch(
+            "SELECT MAX(id) AS last FROM (SELECT id FROM subscriptions WHERE id > :cursor"
+            " ORDER BY id LIMIT :most) part",
+            cursor=cursor,
+            most=most,
+        )
+        last = part[0]["last"]
+        tx.execute(
+            "UPDATE broadcasts SET fan_cursor = :last WHERE id = :id", last=last, id=broadcast_id
+        )
+        if last is None:
+            return None
+        story_id = rows[0]["story_id"]
+        return tx.execute(
+            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
+            " state, due_at, created_at)"
+            " SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, s.silent_at,"
+            f" 'pending', :now, :now {WANTING} AND s.id > :cursor AND s.id <= :last"
+            f" {_not_reached(tx, story_id, broadcast_id)} ORDER BY s.id"
+            " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
+            broadcast_id=broadcast_id,
+            lane=ROUTINE_LANE if rows[0]["urgent_at"] is None else URGENT_LANE,
+            story_id=story_id,
+            cursor=cursor,
+            last=last,
+            now=ms(now),
+        )
+
+    @transactional
+    def list_stale(self, tx: Transaction, limit: int) -> list[StoryBroadcast]:
+        """Open broadcasts whose story has a newer revision than their message shows."""
+        rows = tx.fetch(
+            "SELECT * FROM broadcasts WHERE state = 'open' AND stale_at IS NOT NULL"
+            " ORDER BY id LIMIT :limit",
+            limit=limit,
+        )
+        return _with_stories(tx, rows)
+
+    @transactional
+    def record_revision(
+        self, tx: Transaction, stale: StoryBroadcast, message: Message, now: datetime
+    ) -> int:
+        """Replace an open broadcast's message and queue an edit of each that went out.
+
+        Sends that still wait will carry the new message. Where the story has changed again
+        meanwhile, the broadcast stays stale. Gives the number of edits queued.
+        """
+        broadcast_id = stale.broadcast.id
+        tx.execute(
+            "UPDATE broadcasts SET message = :message, revision = revision + 1, stale_at ="
+            " CASE WHEN (SELECT s.revision FROM stories s WHERE s.id = story_id) = :revision"
+            " THEN NULL ELSE stale_at END WHERE id = :id AND state = 'open'",
+            message=dump_message(message),
+            revision=stale.story.revision,
+            id=broadcast_id,
+        )
+        _keep_message(tx, broadcast_id)
+        if message == stale.broadcast.message:
+            return 0
+        return tx.execute(
+            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, state, due_at,"
+            " created_at) SELECT broadcast_id, 'edit', :lane, chat_id, thread_id, 'pending', :now,"
+            " :now FROM deliveries WHERE broadcast_id = :id AND action = 'send'"
+            " AND state IN ('sending', 'unknown', 'sent')"
+            " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO UPDATE SET"
+            " state = 'pending', due_at = :now, attempt = deliveries.attempt + 1, failures = 0,"
+            " lease_until = NULL, error = NULL, settled_at = NULL",
+            lane=EDIT_LANE,
+            now=ms(now),
+            id=broadcast_id,
+        )
+
+    @transactional
+    def report_broadcast(self, tx: Transaction, broadcast_id: int) -> BroadcastReport:
+        """How many sends of a broadcast stand in each state."""
+        rows = tx.fetch(
+            "SELECT state, COUNT(*) AS number FROM deliveries"
+            " WHERE broadcast_id = :id AND action = 'send' GROUP BY state",
+            id=broadcast_id,
+        )
+        return BroadcastReport(
+            broadcast_id, {DeliveryState(row["state"]): row["number"] for row in rows}
+        )
+
+    @transactional
+    def count_audience(self, tx: Transaction, story_id: int) -> int:
+        """How many destinations a broadcast of this story would reach now."""
+        rows = tx.fetch(
+            f"SELECT COUNT(*) AS number {WANTING}",
+            story_id=story_id,
+        )
+        number: int = rows[0]["number"]
+        return number
+
+    @transactional
+    def count_reached(self, tx: Transaction, story_id: int) -> int:
+        """How many destinations broadcasts of this story have reached or are about to."""
+        rows = tx.fetch(
+            "SELECT COUNT(*) AS number FROM deliveries d JOIN broadcasts b ON b.id = d.broadcast_id"
+            " WHERE b.story_id = :story_id AND d.action = 'send'"
+            " AND d.state IN ('pending', 'sending', 'unknown', 'sent')",
+            story_id=story_id,
+        )
+        number: int = rows[0]["number"]
+        return number
+
+
+def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
+    """A condition that leaves out destinations which other broadcasts of the story reached."""
+    others = tx.fetch(
+        "SELECT id FROM broadcasts WHERE story_id = :story_id AND id <> :id",
+        story_id=story_id,
+        id=broadcast_id,
+    )
+    if not others:
+        return ""
+    ids = ", ".join(str(row["id"]) for row in others)
+    return (
+        f"AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
+        " AND r.action = 'send' AND r.chat_id = s.chat_id AND r.thread_id = s.thread_id"
+        " AND r.state IN ('pending', 'sending', 'unknown', 'sent'))"
+    )
+
+
+def _keep_message(tx: Transaction, broadcast_id: int) -> None:
+    """Keep the message of each revision: a send under way carries the one that it began with."""
+    tx.execute(
+        "INSERT INTO broadcast_messages (broadcast_id, revision, message)"
+        " SELECT id, revision, message FROM broadcasts WHERE id = :id ON CONFLICT DO NOTHING",
+        id=broadcast_id,
+    )
+
+
+def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
+    return [
+        StoryBroadcast(
+            to_broadcast(row),
+            to_story(
+                tx.fetch(
+                    f"SELECT {STORY_COLUMNS} FROM stories s WHERE s.id = :id", id=row["story_id"]
+                )[0]
+            ),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,423 @@
+"""The outbox: claims under a lease, outcomes behind an attempt's fence, known message ids.
+
+Message ids are noted by *space*: channels and supergroups number their own messages one by one, so
+each is a space of its own (its row's id); private chats and basic groups share one counter for the
+whole bot account, which is space 0. Source: Bot API server and TDLib; the issue of unknown
+outcomes rests on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bot.store.audience import close_chat, move_chat
+from bot.store.rows import load_message, ms, to_delivery, to_moment
+from bot.store.transactional import Verbs, transactional
+from bot.types import Action, ChatType, DeliveryState, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from bot.ports import Transaction
+    from bot.types import Delivery, Message, Outcome, Verdict
+
+SHARED_SPACE = 0
+CHAT_INTERVAL_MS = 1005
+# 20 a minute, with room for the clocks' difference.
+GROUP_INTERVAL_MS = 3050
+LONGEST_INTERVAL_MS = 60_000
+REFUSALS_BEFORE_CLOSING = 5
+KEEP_KNOWN = timedelta(days=1)
+
+READY = (
+    "d.state = 'pending' AND d.due_at <= :now AND c.next_at <= :now"
+    " AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.chat_id = d.chat_id"
+    " AND o.state IN ('sending', 'unknown'))"
+    " AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat_id = d.chat_id"
+    " AND p.state = 'pending' AND (p.lane, p.id) < (d.lane, d.id))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """Who claims, how many at most, and until when."""
+
+    worker: str
+    limit: int
+    now: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotedMessage:
+    """A message id that the bot has learned in a chat."""
+
+    telegram_id: int
+    type: ChatType
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIds:
+    """What is known of the ids in a delivery's space since its floor.
+
+    `known` are ids above the floor, `unknown_deliveries` how many sends in that space are not
+    settled.
+    """
+
+    known: frozenset[int]
+    unknown_deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxHealth:
+    """How the outbox does: deliveries by state, and since when the oldest due one waits."""
+
+    counts: dict[DeliveryState, int]
+    oldest_due_at: datetime | None
+
+
+class DeliveryVerbs(Verbs):
+    """Queries and single-step writes over deliveries and known messages."""
+
+    @transactional
+    def exchange(
+        self, tx: Transaction, outcomes: Sequence[Outcome], plan: ClaimPlan
+    ) -> list[Delivery]:
+        """Record what became of deliveries and claim the next, in one commit.
+
+        At most one delivery a chat is claimed, retractions first, then corrections, urgent and
+        routine stories, oldest first. A chat in which something is under way or unknown is left
+        alone, and so is one whose pace or server asks to wait. Each claimed row says *sending*.
+        """
+        _record(tx, outcomes, plan.now)
+        return _claim(tx, plan) if plan.limit > 0 else []
+
+    @transactional
+    def extend_leases(self, tx: Transaction, worker: str, lease_until: datetime) -> int:
+        """Keep what a worker has under way; others see by it that the worker lives."""
+        return tx.execute(
+            "UPDATE deliveries SET lease_until = :lease_until"
+            " WHERE state IN ('sending', 'unknown') AND worker = :worker",
+            lease_until=ms(lease_until),
+            worker=worker,
+        )
+
+    @transactional
+    def release_lapsed(self, tx: Transaction, now: datetime) -> int:
+        """Deliveries whose worker died: sends become unknown, what can be repeated is due again."""
+        reason = "the process ended while sending"
+        lapsed = tx.execute(
+            "UPDATE deliveries SET state = 'unknown', error = :reason, lease_until = :now,"
+            " worker = NULL WHERE state = 'sending' AND lease_until <= :now AND action = 'send'",
+            reason=reason,
+            now=ms(now),
+        )
+        return lapsed + tx.execute(
+            "UPDATE deliveries SET state = 'pending', error = :reason, lease_until = NULL,"
+            " worker = NULL WHERE state = 'sending' AND lease_until <= :now AND action <> 'send'",
+            reason=reason,
+            now=ms(now),
+        )
+
+    @transactional
+    def claim_unknown(self, tx: Transaction, plan: ClaimPlan) -> list[Delivery]:
+        """Take unknown deliveries whose time to be probed has come, oldest first."""
+        rows = tx.fetch(
+            "UPDATE deliveries SET attempt = attempt + 1, worker = :worker,"
+            " lease_until = :lease_until WHERE id IN (SELECT id FROM deliveries"
+            " WHERE state = 'unknown' AND lease_until <= :now ORDER BY id LIMIT :limit"
+            " {skip_locked}) RETURNING id",
+            worker=plan.worker,
+            lease_until=ms(plan.lease_until),
+            now=ms(plan.now),
+            limit=plan.limit,
+        )
+        return _load(tx, [row["id"] for row in rows])
+
+    @transactional
+    def find_known_ids(self, tx: Transaction, delivery: Delivery) -> KnownIds:
+        """What is known of the ids among which an unknown send may have got its own."""
+        space = space_of(delivery.chat_type, delivery.chat_id)
+        known = tx.fetch(
+            "SELECT message_id FROM known_messages WHERE space = :space AND message_id > :floor",
+            space=space,
+            floor=delivery.floor_id or 0,
+        )
+        unknown = tx.fetch(
+            "SELECT COUNT(*) AS number FROM deliveries d JOIN chats c ON c.id = d.chat_id"
+            " WHERE d.state = 'unknown'"
+            " AND (d.chat_id = :space OR (:space = 0 AND c.type IN ('private', 'group')))",
+            space=space,
+        )
+        return KnownIds(frozenset(row["message_id"] for row in known), unknown[0]["number"])
+
+    @transactional
+    def settle_unknown(
+        self, tx: Transaction, delivery: Delivery, verdict: Verdict, probes: int, now: datetime
+    ) -> bool:
+        """Record how an unknown delivery was settled, or stays unknown, and by how many probes."""
+        tx.execute(
+            "UPDATE deliveries SET probes = probes + :probes WHERE id = :id",
+            probes=probes,
+            id=delivery.id,
+        )
+        return _settle(tx, delivery, verdict, now)
+
+    @transactional
+    def note_messages(
+        self, tx: Transaction, messages: Sequence[NotedMessage], now: datetime
+    ) -> None:
+        """Note message ids that the bot has learned: of answers and of incoming messages."""
+        for message in messages:
+            rows = tx.fetch("SELECT id FROM chats WHERE telegram_id = :id", id=message.telegram_id)
+            if message.type in {ChatType.PRIVATE, ChatType.GROUP}:
+                _note(tx, [(SHARED_SPACE, message.message_id)], now)
+            elif rows:
+                _note(tx, [(rows[0]["id"], message.message_id)], now)
+
+    @transactional
+    def forget_known(self, tx: Transaction, now: datetime) -> int:
+        """Forget old ids, but none that an unsettled send may need and never a space's newest."""
+        return tx.execute(
+            "DELETE FROM known_messages WHERE noted_at < :before AND NOT EXISTS"
+            " (SELECT 1 FROM deliveries WHERE state IN ('sending', 'unknown'))"
+            " AND message_id < (SELECT MAX(k.message_id) FROM known_messages k"
+            " WHERE k.space = known_messages.space)",
+            before=ms(now - KEEP_KNOWN),
+        )
+
+    @transactional
+    def find_message(self, tx: Transaction, broadcast_id: int, revision: int) -> Message | None:
+        """The message of a broadcast as it was at a revision."""
+        rows = tx.fetch(
+            "SELECT message FROM broadcast_messages"
+            " WHERE broadcast_id = :broadcast_id AND revision = :revision",
+            broadcast_id=broadcast_id,
+            revision=revision,
+        )
+        return load_message(rows[0]["message"]) if rows else None
+
+    @transactional
+    def outbox_health(self, tx: Transaction) -> OutboxHealth:
+        """Deliveries by state and the oldest one that waits."""
+        rows = tx.fetch("SELECT state, COUNT(*) AS number FROM deliveries GROUP BY state")
+        oldest = tx.fetch("SELECT MIN(due_at) AS due_at FROM deliveries WHERE state = 'pending'")
+        return OutboxHealth(
+            {DeliveryState(row["state"]): row["number"] for row in rows},
+            to_moment(oldest[0]["due_at"]),
+        )
+
+
+def space_of(chat_type: ChatType, chat_id: int) -> int:
+    """Where a chat's message ids are counted."""
+    return SHARED_SPACE if chat_type in {ChatType.PRIVATE, ChatType.GROUP} else chat_id
+
+
+def _claim(tx: Transaction, plan: ClaimPlan) -> list[Delivery]:
+    newest = tx.fetch(
+        "SELECT MAX(message_id) AS newest FROM known_messages WHERE space = :space",
+        space=SHARED_SPACE,
+    )
+    rows = tx.fetch(
+        "UPDATE deliveries SET state = 'sending', attempt = attempt + 1, worker = :worker,"
+        " lease_until = :lease_until, floor_id = :newest, revision ="
+        " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id)"
+        " WHERE id IN (SELECT d.id"
+        f" FROM deliveries d JOIN chats c ON c.id = d.chat_id WHERE {READY}"
+        " ORDER BY d.lane, d.id LIMIT :limit {skip_locked_d}) RETURNING id, chat_id",
+        worker=plan.worker,
+        lease_until=ms(plan.lease_until),
+        newest=newest[0]["newest"],
+        now=ms(plan.now),
+        limit=plan.limit,
+    )
+    if not rows:
+        return []
+    chats = _listed(row["chat_id"] for row in rows)
+    tx.execute(
+        "UPDATE chats SET next_at = :now + COALESCE(interval_ms, CASE"
+        f" WHEN type IN ('group', 'supergroup') THEN {GROUP_INTERVAL_MS}"
+        f" ELSE {CHAT_INTERVAL_MS} END) WHERE id IN ({chats})",
+        now=ms(plan.now),
+    )
+    ids = [row["id"] for row in rows]
+    tx.execute(
+        "UPDATE deliveries SET floor_id = (SELECT MAX(k.message_id) FROM known_messages k"
+        " WHERE k.space = deliveries.chat_id)"
+        f" WHERE id IN ({_listed(ids)}) AND chat_id IN"
+        f" (SELECT id FROM chats WHERE type IN ('supergroup', 'channel') AND id IN ({chats}))"
+    )
+    return _load(tx, ids)
+
+
+def _load(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
+    if not ids:
+        return []
+    rows = tx.fetch(
+        "SELECT d.id, d.broadcast_id, d.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
+        " d.attempt, d.failures, d.probes, d.floor_id, c.telegram_id, c.username, c.type,"
+        " o.message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
+        " LEFT JOIN deliveries o ON d.action <> 'send' AND o.broadcast_id = d.broadcast_id"
+        " AND o.action = 'send' AND o.chat_id = d.chat_id AND o.thread_id = d.thread_id"
+        f" AND o.state = 'sent' WHERE d.id IN ({_listed(ids)}) ORDER BY d.lane, d.id"
+    )
+    return [to_delivery(row) for row in rows]
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Row ids as SQL; they are integers of ours."""
+    return ", ".join(str(int(one)) for one in ids)
+
+
+def _record(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
+    sent = [outcome for outcome in outcomes if outcome.verdict.step is Step.SENT]
+    if sent:
+        tx.execute_many(
+            "UPDATE deliveries SET state = 'sent', error = NULL, settled_at = :now,"
+            " lease_until = NULL, message_id = COALESCE(:message_id, message_id)"
+            " WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
+            [
+                {
+                    "now": ms(now),
+                    "message_id": outcome.verdict.message_id,
+                    "id": outcome.delivery.id,
+                    "attempt": outcome.delivery.attempt,
+                }
+                for outcome in sent
+            ],
+        )
+        _note(tx, [found for outcome in sent if (found := _learned(outcome))], now)
+        tx.execute(
+            "UPDATE chats SET refusals = 0 WHERE refusals > 0"
+            f" AND id IN ({_listed(outcome.delivery.chat_id for outcome in sent)})"
+        )
+    for outcome in outcomes:
+        if outcome.verdict.step is not Step.SENT:
+            _settle(tx, outcome.delivery, outcome.verdict, now)
+
+
+def _learned(outcome: Outcome) -> tuple[int, int] | None:
+    message_id, delivery = outcome.verdict.message_id, outcome.delivery
+    if message_id is None:
+        return None
+    return space_of(delivery.chat_type, delivery.chat_id), message_id
+
+
+def _note(tx: Transaction, ids: Iterable[tuple[int, int]], now: datetime) -> None:
+    rows = [{"space": space, "message_id": message_id, "now": ms(now)} for space, message_id in ids]
+    tx.execute_many(
+        "INSERT INTO known_messages (space, message_id, noted_at)"
+        " VALUES (:space, :message_id, :now) ON CONFLICT DO NOTHING",
+        rows,
+    )
+
+
+def _settle(tx: Transaction, delivery: Delivery, verdict: Verdict, now: datetime) -> bool:
+    """Record one outcome that is no plain success, with its consequences for the chat."""
+    reason = verdict.reason
+    match verdict.step:
+        case Step.SENT:
+            if verdict.message_id is not None:
+                space = space_of(delivery.chat_type, delivery.chat_id)
+                _note(tx, [(space, verdict.message_id)], now)
+            return _end(tx, delivery, DeliveryState.SENT, verdict, now)
+        case Step.FAILED:
+            return _end(tx, delivery, DeliveryState.FAILED, verdict, now)
+        case Step.GONE:
+            ended = _end(tx, delivery, DeliveryState.FAILED, verdict, now)
+            close_chat(tx, delivery.chat_id, reason, now)
+            return ended
+        case Step.REFUSED:
+            return _refuse(tx, delivery, verdict, now)
+        case Step.MOVED:
+            assert verdict.telegram_id is not None
+            move_chat(tx, delivery.chat_id, verdict.telegram_id, ChatType.SUPERGROUP)
+            return _postpone(tx, delivery, reason, now)
+        case Step.UNKNOWN:
+            return _doubt(tx, delivery, reason, verdict.at or now)
+        case Step.HOLD_CHAT:
+            _hold_chat(tx, delivery.chat_id, verdict.at or now)
+            return _postpone(tx, delivery, reason, now)
+        case Step.RETRY:
+            return _postpone(tx, delivery, reason, verdict.at or now)
+
+
+def _end(
+    tx: Transaction,
+    delivery: Delivery,
+    state: DeliveryState,
+    verdict: Verdict,
+    now: datetime,
+) -> bool:
+    changed = tx.execute(
+        "UPDATE deliveries SET state = :state, error = :reason, settled_at = :now,"
+        " lease_until = NULL, message_id = COALESCE(:message_id, message_id)"
+        " WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
+        state=state.value,
+        reason=verdict.reason or None,
+        now=ms(now),
+        message_id=verdict.message_id,
+        id=delivery.id,
+        attempt=delivery.attempt,
+    )
+    return changed == 1
+
+
+def _refuse(tx: Transaction, delivery: Delivery, verdict: Verdict, now: datetime) -> bool:
+    """A refusal for now; a chat that refuses often in a row is closed."""
+    if not _end(tx, delivery, DeliveryState.FAILED, verdict, now):
+        return False
+    rows = tx.fetch(
+        "UPDATE chats SET refusals = refusals + 1 WHERE id = :id RETURNING refusals",
+        id=delivery.chat_id,
+    )
+    if rows[0]["refusals"] >= REFUSALS_BEFORE_CLOSING:
+        close_chat(tx, delivery.chat_id, verdict.reason, now)
+    return True
+
+
+def _doubt(tx: Transaction, delivery: Delivery, reason: str, probe_at: datetime) -> bool:
+    """Nobody knows whether a send took effect; an edit or a retraction is simply repeated."""
+    if delivery.action is not Action.SEND:
+        return _postpone(tx, delivery, reason, probe_at)
+    changed = tx.execute(
+        "UPDATE deliveries SET state = 'unknown', error = :reason, lease_until = :probe_at,"
+        " worker = NULL WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
+        reason=reason,
+        probe_at=ms(probe_at),
+        id=delivery.id,
+        attempt=delivery.attempt,
+    )
+    return changed == 1
+
+
+def _hold_chat(tx: Transaction, chat_id: int, until: datetime) -> None:
+    """Leave a chat alone as long as its server asks, and go slower there from now on."""
+    tx.execute(
+        "UPDATE chats SET next_at = CASE WHEN next_at < :until THEN :until ELSE next_at END,"
+        f" interval_ms = CASE WHEN interval_ms IS NULL THEN 2 * {CHAT_INTERVAL_MS}"
+        f" WHEN interval_ms < {LONGEST_INTERVAL_MS} THEN 2 * interval_ms ELSE interval_ms END"
+        " WHERE id = :id",
+        until=ms(until),
+        id=chat_id,
+    )
+
+
+def _postpone(tx: Transaction, delivery: Delivery, reason: str, due_at: datetime) -> bool:
+    """Put a delivery back that certainly had no effect; a closed chat's is ended instead."""
+    changed = tx.execute(
+        "UPDATE deliveries SET state = CASE WHEN EXISTS (SELECT 1 FROM chats c"
+        " WHERE c.id = deliveries.chat_id AND c.closed_at IS NOT NULL)"
+        " THEN 'failed' ELSE 'pending' END, error = :reason, due_at = :due_at,"
+        " lease_until = NULL, failures = failures + 1"
+        " WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
+        reason=reason or None,
+        due_at=ms(due_at),
+        id=delivery.id,
+        attempt=delivery.attempt,
+    )
+    return changed == 1

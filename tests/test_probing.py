@@ -1,0 +1,258 @@
+"""Unknown outcomes are found out: against the strict sandbox, where ids are counted as Telegram does."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from factories import NOW, fan_out, message, stored_story
+
+from bot.limits import Budget
+from bot.outbox import PROBE_AFTER, Outbox
+from bot.probing import MOST_PROBES, Prober, find_candidates
+from bot.publisher import TelegramPublisher
+from bot.sandbox import TOKEN, Sandbox, serve
+from bot.sandbox.faults import Fault
+from bot.store import KnownIds, NotedMessage
+from bot.types import (
+    Action,
+    Button,
+    ChatType,
+    Delivery,
+    DeliveryState,
+    Destination,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from bot.store import Store
+
+OWNER = 50
+BUTTONS = ((Button("Terkait", callback_data="related:abc"),),)
+LOST = Fault(method="sendMessage", then="drop", effect=True)
+NEVER_TAKEN = Fault(method="sendMessage", then="drop", effect=False)
+TYPES = {"private": ChatType.PRIVATE, "group": ChatType.GROUP}
+TYPES |= {"supergroup": ChatType.SUPERGROUP, "channel": ChatType.CHANNEL}
+
+
+def unknown(chat_type: ChatType = ChatType.PRIVATE, floor_id: int | None = 10) -> Delivery:
+    return Delivery(
+        id=1,
+        broadcast_id=1,
+        revision=1,
+        action=Action.SEND,
+        chat_id=1,
+        chat_type=chat_type,
+        destination=Destination(7),
+        attempt=1,
+        floor_id=floor_id,
+    )
+
+
+def test_known_ids_are_never_candidates() -> None:
+    found = find_candidates(unknown(), KnownIds(frozenset({11, 13, 14}), 1))
+    assert found.ids[:2] == (12, 15)
+    assert not {11, 13, 14} & set(found.ids)
+    assert (found.newest, found.ends_after, found.complete) == (14, None, True)
+
+
+def test_a_search_has_its_bound_and_says_so() -> None:
+    found = find_candidates(unknown(), KnownIds(frozenset({500}), 1))
+    assert len(found.ids) == MOST_PROBES
+    assert not found.complete
+
+
+def test_a_chat_that_numbers_its_own_messages_has_an_end() -> None:
+    found = find_candidates(unknown(ChatType.CHANNEL), KnownIds(frozenset(), 1))
+    assert (found.ids[0], found.ends_after) == (11, 3)
+
+
+def test_without_any_known_id_the_search_begins_at_the_first() -> None:
+    assert find_candidates(unknown(floor_id=None), KnownIds(frozenset(), 1)).ids[0] == 1
+
+
+@dataclass
+class Desk:
+    """A store, a sandbox and the flows between them, on a clock that the test moves."""
+
+    store: Store
+    sandbox: Sandbox
+    outbox: Outbox
+    prober: Prober
+    now: datetime = NOW
+
+    async def send(self, number: int = 1) -> int:
+        """Send a story to everybody; gives the broadcast."""
+        story = await stored_story(self.store, number)
+        body = message(f"Berita {number}", buttons=BUTTONS, preview_url=None)
+        body = replace(body, buttons=((Button("Terkait", callback_data=f"related:{number}"),),))
+        broadcast = await self.store.record_draft(story.id, body, 7, NOW)
+        await self.store.schedule_broadcast(broadcast.id, NOW)
+        await fan_out(self.store, broadcast.id, body)
+        await self.deliver()
+        return broadcast.id
+
+    async def deliver(self) -> None:
+        """Deliver all that is due."""
+        self.now += timedelta(seconds=5)
+        started = 1
+        while started:
+            async with asyncio.TaskGroup() as tasks:
+                started = await self.outbox.tick(tasks)
+            await self.outbox.flush()
+
+    async def settle(self) -> None:
+        """Wait until unknown deliveries are due, and settle them."""
+        self.now += PROBE_AFTER + timedelta(seconds=1)
+        await self.prober.settle_due(self.now)
+
+    async def chat(self, kind: str) -> int:
+        """A subscribed chat of a kind, in which the bot knows the newest message."""
+        chat = self._new_chat(kind)
+        row = await self.store.record_chat(chat, TYPES[kind], NOW)
+        await self.store.subscribe(row.id, 0, [], NOW)
+        said = self.sandbox.say(OWNER, chat, "/langganan")
+        await self.store.note_messages([NotedMessage(chat, TYPES[kind], said.id)], NOW)
+        return chat
+
+    def texts(self, chat: int) -> list[str]:
+        return [post.content.text.text for post in self.sandbox.sent(chat)]
+
+    async def states(self, broadcast: int) -> dict[DeliveryState, int]:
+        return (await self.store.report_broadcast(broadcast)).counts
+
+    def probes(self) -> int:
+        return sum(call.method == "editMessageReplyMarkup" for call in self.sandbox.calls)
+
+    def _new_chat(self, kind: str) -> int:
+        if kind == "private":
+            return OWNER
+        add = getattr(self.sandbox, f"add_{kind}")
+        chat: int = add("Warga", OWNER).id
+        self.sandbox.add_bot(chat, OWNER)
+        return chat
+
+
+@asynccontextmanager
+async def desk_over(store: Store) -> AsyncIterator[Desk]:
+    sandbox = Sandbox(TOKEN)
+    sandbox.reads_everything = True
+    sandbox.add_user("Ratna", user_id=OWNER)
+    runner = await serve(sandbox, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        publisher = TelegramPublisher(session, url, TOKEN)
+        desk = Desk(store, sandbox, None, None)  # type: ignore[arg-type]
+        ticks = iter(range(10**9))
+        budget = Budget(1000, lambda: float(next(ticks)) * 60)
+        desk.outbox = Outbox(store, publisher, budget, lambda: desk.now, "tests")
+        desk.prober = Prober(
+            store, publisher, budget, desk.outbox.prepared, lambda: desk.now, "tests"
+        )
+        yield desk
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def desk(store: Store) -> AsyncIterator[Desk]:
+    async with desk_over(store) as desk:
+        yield desk
+
+
+@pytest.mark.parametrize("kind", list(TYPES))
+async def test_a_message_whose_answer_was_lost_is_found(desk: Desk, kind: str) -> None:
+    chat = await desk.chat(kind)
+    desk.sandbox.faults.plan(replace(LOST))
+    broadcast = await desk.send()
+    assert await desk.states(broadcast) == {DeliveryState.UNKNOWN: 1}
+    await desk.settle()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
+    await desk.deliver()
+    assert desk.texts(chat) == ["Berita 1"]
+    assert desk.probes() >= 1
+
+
+@pytest.mark.parametrize("kind", list(TYPES))
+async def test_a_message_that_never_went_out_is_sent_again(desk: Desk, kind: str) -> None:
+    chat = await desk.chat(kind)
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN))
+    broadcast = await desk.send()
+    await desk.settle()
+    assert await desk.states(broadcast) == {DeliveryState.PENDING: 1}
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
+    assert desk.texts(chat) == ["Berita 1"]
+
+
+async def test_many_lost_and_untaken_messages_are_told_apart(desk: Desk) -> None:
+    users = [desk.sandbox.add_user(f"U{n}", user_id=1000 + n).id for n in range(30)]
+    for user in users:
+        row = await desk.store.record_chat(user, ChatType.PRIVATE, NOW)
+        await desk.store.subscribe(row.id, 0, [], NOW)
+        said = desk.sandbox.say(user, user, "/langganan")
+        await desk.store.note_messages([NotedMessage(user, ChatType.PRIVATE, said.id)], NOW)
+    desk.sandbox.faults.plan(replace(LOST, times=None, chance=0.3))
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN, times=None, chance=0.3))
+    broadcast = await desk.send()
+    assert (await desk.states(broadcast))[DeliveryState.UNKNOWN] >= 5
+    desk.sandbox.faults.planned.clear()
+    for user in users[::3]:
+        desk.sandbox.say(user, user, "halo")
+    await desk.settle()
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 30}
+    assert [desk.texts(user) for user in users] == [["Berita 1"]] * 30
+
+
+async def test_nothing_else_goes_to_a_chat_before_it_is_settled(desk: Desk) -> None:
+    chat = await desk.chat("private")
+    desk.sandbox.faults.plan(replace(LOST))
+    await desk.send(1)
+    await desk.send(2)
+    assert desk.texts(chat) == ["Berita 1"]
+    await desk.settle()
+    await desk.deliver()
+    assert desk.texts(chat) == ["Berita 1", "Berita 2"]
+
+
+async def test_a_probe_changes_no_message(desk: Desk) -> None:
+    chat = await desk.chat("private")
+    await desk.send(1)
+    before = desk.sandbox.messages(chat)
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN))
+    await desk.send(2)
+    await desk.settle()
+    assert desk.sandbox.messages(chat) == before
+
+
+async def test_a_429_while_probing_is_waited_out(desk: Desk) -> None:
+    await desk.chat("private")
+    desk.sandbox.faults.plan(replace(LOST))
+    broadcast = await desk.send()
+    desk.sandbox.faults.plan(Fault(method="editMessageReplyMarkup", retry_after=20))
+    await desk.settle()
+    assert await desk.states(broadcast) == {DeliveryState.UNKNOWN: 1}
+    await desk.prober.settle_due(desk.now + timedelta(seconds=19))
+    assert await desk.states(broadcast) == {DeliveryState.UNKNOWN: 1}
+    desk.now += timedelta(seconds=20)
+    await desk.prober.settle_due(desk.now)
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}
+
+
+async def test_a_chat_that_blocks_meanwhile_is_closed(desk: Desk) -> None:
+    chat = await desk.chat("private")
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN))
+    broadcast = await desk.send()
+    desk.sandbox.block(OWNER)
+    await desk.settle()
+    assert await desk.states(broadcast) == {DeliveryState.FAILED: 1}
+    found = await desk.store.find_chat(chat)
+    assert found is not None
+    assert found.closed_at is not None

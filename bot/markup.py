@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_ATTRIBUTES = 64
 MAX_TAG_ATTRIBUTES = 50_000
 MAX_ENTITY_CHARS = 32
-MAX_UNFINISHED = 1
+MAX_UNFINISHED = 3
 MAX_URL_CHARS = 8_000
 MAX_TITLE_CHARS = 50_000
 MAX_TEXT_CHARS = 1_000_000
@@ -225,7 +225,11 @@ class _Scanner:
 
     def tokens(self, max_tags: int) -> Iterator[Token]:
         markup, at, begun, count = self._markup, 0, 0, 0
-        while count < max_tags and (opener := _OPENER.search(markup, at)):
+        while (
+            count < max_tags
+            and self._unfinished < MAX_UNFINISHED
+            and (opener := _OPENER.search(markup, at))
+        ):
             at = opener.start()
             end, found = self._markup_at(at)
             if end == at:
@@ -259,8 +263,6 @@ class _Scanner:
         return at, ()
 
     def _tag(self, at: int) -> re.Match[str] | None:
-        if self._unfinished >= MAX_UNFINISHED:
-            return None
         tag = _TAG.match(self._markup, at)
         if tag is None and _TAG_START.match(self._markup, at):
             self._unfinished += 1

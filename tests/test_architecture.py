@@ -29,9 +29,6 @@ HOMES = {
     "sqlite_utils": {"db"},
     "psycopg": {"db"},
     "psycopg_pool": {"db"},
-    "feedparser": {"feeds"},
-    "fastfeedparser": {"feeds"},
-    "lxml": {"feeds", "article", "markup"},
     "pyshorteners": {"shorten"},
     "requests": {"shorten"},
 }

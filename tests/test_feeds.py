@@ -604,6 +604,8 @@ async def site():
             return web.Response(status=status, headers=headers, body=text.encode())
         if name == "silent":
             await released.wait()
+        if name in DATED:
+            return web.Response(body=FEED, headers=DATED[name])
         if request.headers.get("If-None-Match") == 'W/"a-gzip"':
             assert request.headers["If-Modified-Since"] == "kemarin"
             return web.Response(status=304)
@@ -625,6 +627,27 @@ async def site():
 async def source():
     async with aiohttp.ClientSession() as session:
         yield HttpSource(session, JAKARTA, Limits(total_s=0.5))
+
+
+def dated(modified):
+    return {"ETag": '"of-the-second"', "Last-Modified": modified, "Date": NOON}
+
+
+NOON = "Tue, 24 Nov 2026 12:00:00 GMT"
+DATED = {
+    "this-second": dated(NOON),
+    "last-second": dated("Tue, 24 Nov 2026 11:59:59 GMT"),
+    "settled": dated("Tue, 24 Nov 2026 11:59:50 GMT"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "etag"), [("this-second", None), ("last-second", None), ("settled", '"of-the-second"')]
+)
+async def test_validators_of_a_second_that_may_not_be_over_are_not_kept(site, source, name, etag):
+    page = await source.fetch(FeedForPoll(1, site + name))
+    assert page.entries
+    assert page.etag == etag
 
 
 @pytest.mark.parametrize("name", ["feed", "gzip", "deflate", "raw-deflate", "br", "moved"])

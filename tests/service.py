@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,10 +55,10 @@ class Service:
     environ: dict[str, str]
     role: str = "run"
     process: Process | None = None
-    port: int = field(default_factory=lambda: free_port())
+    port: int = 0
 
     def __post_init__(self) -> None:
-        self.port = int(self.environ.get("PORT", self.port))
+        self.port = int(self.environ.get("PORT") or free_port())
 
     @property
     def url(self) -> str:

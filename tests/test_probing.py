@@ -1,4 +1,4 @@
-"""Unknown outcomes are found out: against the strict sandbox, where ids are counted as Telegram does."""
+"""Unknown outcomes are found out, against the sandbox, which counts ids as Telegram does."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 LOCALES = ("id", "en")
 SHORTENERS = (
-    "adfly", "bitly", "chilpit", "clckru", "cuttly", "dagd", "isgd", "nullpointer", "osdb", "owly",
+    "adfly", "bitly", "chilpit", "clckru", "cuttly", "dagd", "gitio", "isgd", "nullpointer", "osdb", "owly",
     "post", "qpsru", "shortcm", "tinycc", "tinyurl",
 )  # fmt: skip
 FREE_RATE = 30.0

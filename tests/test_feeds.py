@@ -329,6 +329,12 @@ def test_what_software_adds_is_left_out(tail):
     assert entry.summary == "Isi berita."
 
 
+@pytest.mark.parametrize("tail", ["[&hellip;]", "[...]", "[…]"])
+def test_a_sentence_that_software_cut_shows_it(tail):
+    entry = only(rss(item(f"<description><![CDATA[<p>Perahu kami {tail}</p>]]></description>")))
+    assert entry.summary == "Perahu kami…"
+
+
 def test_words_of_the_story_are_not_taken_for_furniture():
     text = (
         "<p>Share prices rose.</p><p>Baca juga puisi itu keras-keras.</p>"

@@ -112,6 +112,7 @@ _DASH = re.compile(
     r"\s*[|,.]?\s*(?:(?<=\s)[-–—−]{1,3}(?=\s)|[–—−]{1,2}|--|(?<=\S)-(?=\s)|[|:](?=\s))\s*"
 )
 _HEAD_WORDS = re.compile(r"[^\W\d_][\w.'’-]*\Z")
+_SENTENCE_ENDS = frozenset('.!?…"”’»)')
 _DATE_PART = re.compile(
     r"(?:\w+\s*)?\(?\d{1,2}(?:\s*[/-]\s*\d{1,2}(?:\s*[/-]\s*\d{2,4})?|\s+\w+(?:\s+\d{4})?)\)?"
     r"|[A-Z][a-z]{2,8}\.?\s+\d{1,2}(?:\s+\d{4})?",
@@ -122,7 +123,7 @@ def story_lines(lines: Iterable[str]) -> list[str]:
     """Keep the lines that are the story's: no advertising, "Baca Juga", share words, counters.
 
     Looks at the first 200 lines. The note that a feed puts at an excerpt's end
-    ("The post … appeared first on …", "[…]") is cut.
+    ("The post … appeared first on …", "[…]") is cut; a sentence that it cut short ends in "…".
     """
     kept = [line for at, line in enumerate(lines) if at >= MAX_CHECKED or not is_noise(line)]
     while kept:
@@ -150,7 +151,12 @@ def is_noise(line: str) -> bool:
 
 def _tailless(line: str) -> str:
     tail = line[-1000:]
-    cut = _MORE.sub("", _TAIL.sub("", _APPEARED.sub("", tail)))
+    stated = _APPEARED.sub("", tail)
+    kept = _TAIL.sub("", stated)
+    if kept not in {"", stated} and kept[-1] not in _SENTENCE_ENDS:
+        # The software cut the sentence, and the reader shall see that.
+        kept += "…"
+    cut = _MORE.sub("", kept)
     return line if cut == tail else (line[:-1000] + cut).rstrip()
 
 

@@ -23,10 +23,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCALES = ("id", "en")
-SHORTENERS = (
-    "adfly", "bitly", "chilpit", "clckru", "cuttly", "dagd", "gitio", "isgd", "nullpointer", "osdb", "owly",
-    "post", "qpsru", "shortcm", "tinycc", "tinyurl",
-)  # fmt: skip
+SHORTENERS = frozenset(
+    [
+        "adfly",
+        "bitly",
+        "chilpit",
+        "clckru",
+        "cuttly",
+        "dagd",
+        "gitio",
+        "isgd",
+        "nullpointer",
+        "osdb",
+        "owly",
+        "post",
+        "qpsru",
+        "shortcm",
+        "tinycc",
+        "tinyurl",
+    ]
+)
 FREE_RATE = 30.0
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 CHANNEL = re.compile(
@@ -315,8 +331,8 @@ def _zone(text: str) -> ZoneInfo:
 
 def _shortener(text: str) -> str:
     name = text.lower()
-    if name not in {"none", "own", *SHORTENERS}:
-        raise ValueError(f"{text!r} is unknown; known: none, own, {', '.join(SHORTENERS)}")
+    if name not in {"none", "own"} | SHORTENERS:
+        raise ValueError(f"{text!r} is unknown; known: none, own, {', '.join(sorted(SHORTENERS))}")
     return name
 
 

@@ -9,23 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import PublishError, ShortenError
 from bot.identity import sight_entry
 from bot.links import canonical, story_key
+from bot.render import MAX_LISTED
 from bot.types import Button, Destination
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from bot.ports import FeedSource, Publisher, Shortener
     from bot.render import Renderer
-    from bot.store import Store, StoryBroadcast
+    from bot.store import Crowd, Store, StoryBroadcast
     from bot.types import Broadcast, Message, Story
 
-AT_ONCE = 20
+AT_ONCE = 200
+BURST = 5
+# A crash between fan-out and listing lets the stories go singly after this time.
+LISTED_WITHIN = timedelta(seconds=30)
 FAN_OUT_PART = 2000
 SHORTEN_WAIT_S = 2.0
 # The feed that holds stories which an editor named before any feed showed them.
@@ -44,12 +49,15 @@ class Broadcasts:
         renderer: Renderer,
         publisher: Publisher,
         shortener: Shortener | None = None,
+        *,
+        burst: int = BURST,
     ) -> None:
         self._store = store
         self._source = source
         self._renderer = renderer
         self._publisher = publisher
         self._shortener = shortener
+        self._burst = burst
 
     async def find_or_read(self, url: str, now: datetime) -> Story:
         """Give the story at an address, read from its page where no feed has shown it.
@@ -78,22 +86,35 @@ class Broadcasts:
         return await self._store.cancel_broadcast(broadcast_id)
 
     async def open_due(self, now: datetime) -> bool:
-        """Open the broadcasts whose time has come and fan them out; False where there was none."""
+        """Open the broadcasts whose time has come and fan them out; False where there was none.
+
+        Where more than the burst come at once for a destination, the newest go singly and one
+        list message takes the place of the rest.
+        """
         due = await self._store.list_due_broadcasts(now, AT_ONCE)
         messages = await asyncio.gather(*(self._message(item) for item in due))
+        opened = []
         for item, message in zip(due, messages, strict=True):
             if await self._store.open_broadcast(item.broadcast.id, message, now):
                 _log.info("broadcast opened", extra={"broadcast": item.broadcast.id})
+                opened.append(item)
+        crowded = len(opened) > self._burst
         fanning = await self._store.list_fanning()
         for broadcast_id in fanning:
-            await self._fan_out(broadcast_id, now)
+            await self._fan_out(broadcast_id, now, now + LISTED_WITHIN if crowded else now)
+        if crowded:
+            await self._list_crowds(opened, now)
         return bool(due or fanning)
 
     async def revise_stale(self, now: datetime) -> bool:
         """Queue edits for open broadcasts whose story has changed; False where there was none."""
         stale = await self._store.list_stale(AT_ONCE)
         for item in stale:
-            message = self._renderer.share_sheet(item.story).message
+            message = (
+                self._renderer.list_message(item.listed)
+                if item.listed
+                else self._renderer.share_sheet(item.story).message
+            )
             number = await self._store.record_revision(item, message, now)
             fields = {"broadcast": item.broadcast.id, "edits": number}
             _log.info("broadcast revised", extra=fields)
@@ -125,14 +146,38 @@ class Broadcasts:
         )
         return replace(message, buttons=(*message.buttons, decisions))
 
-    async def _fan_out(self, broadcast_id: int, now: datetime) -> None:
+    async def _fan_out(self, broadcast_id: int, now: datetime, due_at: datetime) -> None:
         """Make a broadcast's deliveries in parts, so that readers' questions go between them."""
         deliveries = 0
-        while (made := await self._store.fan_out(broadcast_id, FAN_OUT_PART, now)) is not None:
+        while True:
+            made = await self._store.fan_out(broadcast_id, FAN_OUT_PART, now, due_at)
+            if made is None:
+                break
             deliveries += made
         _log.info(
             "broadcast fanned out", extra={"broadcast": broadcast_id, "deliveries": deliveries}
         )
+
+    async def _list_crowds(self, opened: Sequence[StoryBroadcast], now: datetime) -> None:
+        """Fold what is too much at once into lists, then let everything go."""
+        by_id = {item.broadcast.id: item for item in opened}
+        for crowd in await self._store.list_crowds(list(by_id), self._burst):
+            await self._list_crowd(crowd, by_id, now)
+        await self._store.release_broadcasts(list(by_id), now)
+
+    async def _list_crowd(
+        self, crowd: Crowd, by_id: Mapping[int, StoryBroadcast], now: datetime
+    ) -> None:
+        left = crowd.broadcast_ids
+        while len(left) > self._burst:
+            most = min(MAX_LISTED, len(left) - self._burst)
+            listed = [by_id[one] for one in left[most - 1 :: -1]]
+            message = self._renderer.list_message([item.story for item in listed])
+            waiting = replace(crowd, broadcast_ids=left)
+            number = await self._store.record_list(waiting, listed, message, now)
+            fields = {"stories": len(listed), "deliveries": number}
+            _log.info("stories listed", extra=fields)
+            left = left[most:]
 
     async def _message(self, item: StoryBroadcast) -> Message:
         if item.broadcast.message is not None:

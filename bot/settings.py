@@ -72,6 +72,7 @@ class Settings:
     database_url: str = field(default="sqlite:///data/sebar.db", metadata={"name": "DATABASE_URL"})
     poll_interval_s: float = field(default=60.0, metadata={"name": "SEBAR_POLL_INTERVAL"})
     rate: float = field(default=FREE_RATE, metadata={"name": "SEBAR_RATE"})
+    burst: int = field(default=5, metadata={"name": "SEBAR_BURST"})
     locale: str = field(default="id", metadata={"name": "SEBAR_LOCALE"})
     zone: ZoneInfo = field(
         default_factory=lambda: ZoneInfo("Asia/Jakarta"), metadata={"name": "SEBAR_TIMEZONE"}
@@ -145,6 +146,7 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = False) -> S
         database_url=reader.take("DATABASE_URL", Settings().database_url, _database),
         poll_interval_s=reader.take("SEBAR_POLL_INTERVAL", 60.0, _positive),
         rate=reader.take("SEBAR_RATE", FREE_RATE, _positive),
+        burst=reader.take("SEBAR_BURST", 5, _count),
         locale=reader.take("SEBAR_LOCALE", "id", _locale),
         zone=reader.take("SEBAR_TIMEZONE", Settings().zone, _zone),
         shortener=reader.take("SEBAR_SHORTENER", "none", _shortener),
@@ -294,6 +296,12 @@ def _positive(text: str) -> float:
     if number <= 0:
         raise ValueError(f"{text!r} is not more than 0")
     return number
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
+        raise ValueError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -103,6 +103,14 @@ CREATE INDEX broadcasts_stale ON broadcasts (id) WHERE state = 'open' AND stale_
 CREATE INDEX broadcasts_fanning ON broadcasts (id) WHERE fan_cursor IS NOT NULL;
 CREATE INDEX broadcasts_unoffered ON broadcasts (id) WHERE state = 'draft' AND offered_at IS NULL;
 
+CREATE TABLE broadcast_stories (
+    broadcast_id BIGINT NOT NULL REFERENCES broadcasts (id),
+    story_id BIGINT NOT NULL REFERENCES stories (id),
+    position BIGINT NOT NULL,
+    PRIMARY KEY (broadcast_id, story_id)
+);
+CREATE INDEX broadcast_stories_story ON broadcast_stories (story_id);
+
 CREATE TABLE broadcast_messages (
     broadcast_id BIGINT NOT NULL REFERENCES broadcasts (id),
     revision BIGINT NOT NULL,
@@ -126,6 +134,7 @@ CREATE TABLE deliveries (
     attempt BIGINT NOT NULL DEFAULT 0,
     failures BIGINT NOT NULL DEFAULT 0,
     message_id BIGINT,
+    list_id BIGINT REFERENCES broadcasts (id),
     revision BIGINT,
     floor_id BIGINT,
     probes BIGINT NOT NULL DEFAULT 0,

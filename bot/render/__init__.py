@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bot.render.renderer import Renderer
+from bot.render.renderer import MAX_LISTED, Renderer
 
-__all__ = ["Renderer"]
+__all__ = ["MAX_LISTED", "Renderer"]

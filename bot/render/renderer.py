@@ -32,7 +32,7 @@ from bot.text import (
 from bot.types import Button, Message, Platform, ShareLinks, ShareSheet, ShareTexts, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
@@ -58,6 +58,9 @@ _FILES: Final = {
     Platform.LINE: "line.txt.j2",
     Platform.PLAIN: "plain.txt.j2",
 }
+MAX_LISTED: Final = 30
+MAX_LISTED_TITLE: Final = 110
+MAX_LISTED_LINK_CHARS: Final = 900
 _MAX_FIELD_CHARS: Final = 6_000
 _LEAST_SUMMARY: Final = 40
 _ROOM_BESIDE_URL: Final = 200
@@ -74,13 +77,22 @@ class _Words:
     untitled: str
     send: str
     skip: str
+    listed: str
 
 
 _WORDS: Final = {
     "id": _Words(
-        "Baca selengkapnya:", "Salin tautan", "Berita terkait", "(tanpa judul)", "Kirim", "Lewati"
+        "Baca selengkapnya:",
+        "Salin tautan",
+        "Berita terkait",
+        "(tanpa judul)",
+        "Kirim",
+        "Lewati",
+        "berita lainnya",
     ),
-    "en": _Words("Read more:", "Copy link", "Related", "(untitled)", "Send", "Skip"),
+    "en": _Words(
+        "Read more:", "Copy link", "Related", "(untitled)", "Send", "Skip", "more stories"
+    ),
 }
 _OTHER_LANGUAGE: Final = "en"
 
@@ -170,6 +182,20 @@ class Renderer:
         message = Message(html, texts.telegram, buttons, clean.url or None)
         return ShareSheet(story, texts, message, links, clean.url or None)
 
+    def list_message(self, stories: Sequence[Story]) -> Message:
+        """Render several stories as one Telegram message: a line each, in the order given.
+
+        At most MAX_LISTED stories; a title is cut to MAX_LISTED_TITLE UTF-16 units. The button
+        asks for what is related to the first, and makes the message one that can be told apart.
+        """
+        items = [self._listed(_cleaned(story)) for story in stories[:MAX_LISTED]]
+        heading = f"{len(items)} {self._words.listed}"
+        template = self._surfaces.get_template("share/list.html.j2")
+        html = as_telegram_sends(template.render(heading=heading, items=items)).strip()
+        data = f"related:{stories[0].code}"
+        buttons = ((Button(self._words.related, callback_data=data),),)
+        return Message(html, parse(html).text, buttons)
+
     def words(self) -> dict[str, str]:
         """Give the words of an editor's decisions, "send" and "skip", in the locale's language."""
         return {"send": self._words.send, "skip": self._words.skip}
@@ -193,6 +219,12 @@ class Renderer:
     def page(self, name: str, /, **values: Any) -> str:
         """Render templates/web/<name>.html.j2, every value escaped."""
         return repair(self._surfaces.get_template(f"web/{name}.html.j2").render(values))
+
+    def _listed(self, story: Story) -> dict[str, str]:
+        title = shorten(one_line(story.title) or self._words.untitled, MAX_LISTED_TITLE)
+        _, link = self._addresses(Platform.TELEGRAM, story)
+        fits = len(link) <= MAX_LISTED_LINK_CHARS
+        return {"title": title, "link": link if fits else ""}
 
     def _local(self, moment: datetime) -> datetime:
         """Give a moment in the newsroom's zone; as it is at the calendar's very ends."""

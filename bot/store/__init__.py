@@ -7,7 +7,7 @@ Verbs: `get_` raises, `find_` may give None, `list_`, `claim_` takes under a lea
 from __future__ import annotations
 
 from bot.store.audience import AudienceVerbs
-from bot.store.broadcasts import BroadcastVerbs, StoryBroadcast
+from bot.store.broadcasts import BroadcastVerbs, Crowd, StoryBroadcast
 from bot.store.deliveries import (
     ClaimPlan,
     DeliveryVerbs,
@@ -25,6 +25,7 @@ from bot.store.newsroom import (
 
 __all__ = [
     "ClaimPlan",
+    "Crowd",
     "FeedHealth",
     "KnownIds",
     "NotedMessage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from bot.store.transactional import Verbs, transactional
 from bot.types import BroadcastReport, DeliveryState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from bot.ports import Transaction
@@ -28,10 +30,22 @@ WANTING = (
 
 @dataclass(frozen=True, slots=True)
 class StoryBroadcast:
-    """A broadcast with the story that it sends."""
+    """A broadcast with the story that it sends; `listed` are the stories of a list message."""
 
     broadcast: Broadcast
     story: Story
+    listed: tuple[Story, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Destinations for which the same broadcasts wait at once, oldest first.
+
+    `destinations` are (chat, thread), None for all for which exactly these wait.
+    """
+
+    broadcast_ids: tuple[int, ...]
+    destinations: tuple[tuple[int, int], ...] | None
 
 
 class BroadcastVerbs(Verbs):
@@ -140,11 +154,19 @@ class BroadcastVerbs(Verbs):
         return [row["id"] for row in rows]
 
     @transactional
-    def fan_out(self, tx: Transaction, broadcast_id: int, most: int, now: datetime) -> int | None:
+    def fan_out(
+        self,
+        tx: Transaction,
+        broadcast_id: int,
+        most: int,
+        now: datetime,
+        due_at: datetime | None = None,
+    ) -> int | None:
         """Make the next deliveries of a broadcast: one a live subscription that wants the story.
 
-        At most `most` subscriptions are looked at, so that nobody else waits long. Gives the
-        number made, or None where the fan-out is complete. It may be repeated.
+        At most `most` subscriptions are looked at, so that nobody else waits long. They are due
+        at once, or at `due_at`. Gives the number made, or None where the fan-out is complete. It
+        may be repeated.
         """
         rows = tx.fetch(
             "SELECT story_id, fan_cursor, urgent_at FROM broadcasts"
@@ -171,7 +193,7 @@ class BroadcastVerbs(Verbs):
             "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
             " state, due_at, created_at)"
             " SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, s.silent_at,"
-            f" 'pending', :now, :now {WANTING} AND s.id > :cursor AND s.id <= :last"
+            f" 'pending', :due_at, :now {WANTING} AND s.id > :cursor AND s.id <= :last"
             f" {_not_reached(tx, story_id, broadcast_id)} ORDER BY s.id"
             " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
             broadcast_id=broadcast_id,
@@ -179,6 +201,78 @@ class BroadcastVerbs(Verbs):
             story_id=story_id,
             cursor=cursor,
             last=last,
+            due_at=ms(due_at or now),
+            now=ms(now),
+        )
+
+    @transactional
+    def list_crowds(self, tx: Transaction, broadcast_ids: Sequence[int], burst: int) -> list[Crowd]:
+        """Destinations for which more than `burst` of these broadcasts wait."""
+        ids, number = _listed(broadcast_ids), len(broadcast_ids)
+        waiting = f"FROM deliveries WHERE broadcast_id IN ({ids}) AND state = 'pending'"
+        grouped = "GROUP BY chat_id, thread_id HAVING COUNT(*)"
+        crowds = []
+        whole = tx.fetch(f"SELECT chat_id {waiting} {grouped} = :number LIMIT 1", number=number)
+        if whole and number > burst:
+            crowds.append(Crowd(tuple(broadcast_ids), None))
+        rows = tx.fetch(
+            f"SELECT chat_id, thread_id, broadcast_id {waiting} AND (chat_id, thread_id) IN"
+            f" (SELECT chat_id, thread_id {waiting} {grouped} > :burst AND COUNT(*) < :number)"
+            " ORDER BY chat_id, thread_id, broadcast_id",
+            burst=burst,
+            number=number,
+        )
+        wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row in rows:
+            wanted[row["chat_id"], row["thread_id"]].append(row["broadcast_id"])
+        alike: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)
+        for destination, waits in wanted.items():
+            alike[tuple(waits)].append(destination)
+        return crowds + [Crowd(waits, tuple(found)) for waits, found in alike.items()]
+
+    @transactional
+    def record_list(
+        self,
+        tx: Transaction,
+        crowd: Crowd,
+        listed: Sequence[StoryBroadcast],
+        message: Message,
+        now: datetime,
+    ) -> int:
+        """Let one list message take the place of some broadcasts of a crowd.
+
+        Gives the number of destinations. Only what still waits is listed.
+        """
+        list_id = _insert_list(tx, listed, message, now)
+        folded = _listed(item.broadcast.id for item in listed)
+        first = _listed([listed[0].broadcast.id])
+        made = tx.execute(
+            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
+            " state, due_at, created_at)"
+            " SELECT :list_id, 'send', d.lane, d.chat_id, d.thread_id, d.silent_at, 'pending',"
+            f" :now, :now FROM deliveries d WHERE d.broadcast_id IN ({first})"
+            f" AND d.state = 'pending' AND {_within(crowd)} ORDER BY d.id",
+            list_id=list_id,
+            now=ms(now),
+        )
+        tx.execute(
+            "UPDATE deliveries SET state = 'cancelled', list_id = :list_id, settled_at = :now"
+            f" WHERE broadcast_id IN ({folded}) AND state = 'pending' AND EXISTS"
+            " (SELECT 1 FROM deliveries l WHERE l.broadcast_id = :list_id AND l.action = 'send'"
+            " AND l.chat_id = deliveries.chat_id AND l.thread_id = deliveries.thread_id)",
+            list_id=list_id,
+            now=ms(now),
+        )
+        return made
+
+    @transactional
+    def release_broadcasts(
+        self, tx: Transaction, broadcast_ids: Sequence[int], now: datetime
+    ) -> None:
+        """Let what waits of these broadcasts go at once."""
+        tx.execute(
+            "UPDATE deliveries SET due_at = :now WHERE state = 'pending' AND due_at > :now"
+            f" AND broadcast_id IN ({_listed(broadcast_ids)})",
             now=ms(now),
         )
 
@@ -270,11 +364,11 @@ def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
     )
     if not others:
         return ""
-    ids = ", ".join(str(row["id"]) for row in others)
+    ids = _listed(row["id"] for row in others)
     return (
         f"AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
         " AND r.action = 'send' AND r.chat_id = s.chat_id AND r.thread_id = s.thread_id"
-        " AND r.state IN ('pending', 'sending', 'unknown', 'sent'))"
+        " AND (r.list_id IS NOT NULL OR r.state IN ('pending', 'sending', 'unknown', 'sent')))"
     )
 
 
@@ -296,6 +390,56 @@ def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
                     f"SELECT {STORY_COLUMNS} FROM stories s WHERE s.id = :id", id=row["story_id"]
                 )[0]
             ),
+            tuple(to_story(listed) for listed in _listed_stories(tx, row["id"])),
         )
         for row in rows
     ]
+
+
+def _listed_stories(tx: Transaction, broadcast_id: int) -> list[Row]:
+    return tx.fetch(
+        f"SELECT {STORY_COLUMNS} FROM broadcast_stories l JOIN stories s ON s.id = l.story_id"
+        " WHERE l.broadcast_id = :id ORDER BY l.position",
+        id=broadcast_id,
+    )
+
+
+def _insert_list(
+    tx: Transaction, listed: Sequence[StoryBroadcast], message: Message, now: datetime
+) -> int:
+    rows = tx.fetch(
+        "INSERT INTO broadcasts (story_id, state, message, created_at, opened_at, due_at)"
+        " VALUES (:story_id, 'open', :message, :now, :now, :now) RETURNING id",
+        story_id=listed[0].story.id,
+        message=dump_message(message),
+        now=ms(now),
+    )
+    list_id: int = rows[0]["id"]
+    _keep_message(tx, list_id)
+    tx.execute_many(
+        "INSERT INTO broadcast_stories (broadcast_id, story_id, position)"
+        " VALUES (:list_id, :story_id, :position)",
+        [
+            {"list_id": list_id, "story_id": item.story.id, "position": position}
+            for position, item in enumerate(listed)
+        ],
+    )
+    return list_id
+
+
+def _within(crowd: Crowd) -> str:
+    """A condition on deliveries `d` for the destinations of a crowd; its values are row ids."""
+    if crowd.destinations is not None:
+        pairs = ", ".join(f"({chat}, {thread})" for chat, thread in crowd.destinations)
+        return f"(d.chat_id, d.thread_id) IN (VALUES {pairs})"
+    ids, number = _listed(crowd.broadcast_ids), len(crowd.broadcast_ids)
+    return (
+        "(d.chat_id, d.thread_id) IN (SELECT w.chat_id, w.thread_id FROM deliveries w"
+        f" WHERE w.broadcast_id IN ({ids}) AND w.state = 'pending'"
+        f" GROUP BY w.chat_id, w.thread_id HAVING COUNT(*) = {number})"
+    )
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Row ids as SQL; they are integers of ours."""
+    return ", ".join(str(int(one)) for one in ids)

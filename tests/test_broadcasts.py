@@ -1,0 +1,297 @@
+"""Flow 2: what opens, what is held back, what is listed, what an editor sees."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from factories import (
+    FEED_URL,
+    NOW,
+    PACE,
+    claim_plan,
+    claimed,
+    entry,
+    sent,
+    sighting,
+    subscribed_chat,
+)
+
+from bot.broadcasts import Broadcasts
+from bot.errors import DestinationGone, ParseError, ShortenError
+from bot.render import MAX_LISTED, Renderer
+from bot.store import PollPlan
+from bot.types import (
+    BroadcastState,
+    FeedPage,
+    Outcome,
+    Prepared,
+    Receipt,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.store import Store
+    from bot.types import Delivery, Destination, Entry, FeedForPoll, Message, Story
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+EDITORS = (7, 8)
+
+
+class Pages:
+    """Articles by address; every other address is none."""
+
+    def __init__(self, **pages: Entry) -> None:
+        self.pages = {f"https://kabar.example/{name}/": page for name, page in pages.items()}
+
+    async def fetch(self, feed: FeedForPoll) -> FeedPage:
+        return FeedPage(url=feed.url, entries=None)
+
+    async def read_article(self, url: str) -> Entry:
+        if url not in self.pages:
+            raise ParseError("this page is no article")
+        return self.pages[url]
+
+
+class Chats:
+    """A publisher that keeps what it is given; an editor may have gone."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int | str, Message]] = []
+        self.gone: set[int | str] = set()
+        self._prepared: Message | None = None
+
+    def prepare(self, message: Message) -> Prepared:
+        self._prepared = message
+        return Prepared(message.text, b"", None)
+
+    async def send(self, destination: Destination, _: Prepared) -> Receipt:
+        if destination.chat in self.gone:
+            raise DestinationGone("blocked")
+        assert self._prepared is not None
+        self.sent.append((destination.chat, self._prepared))
+        return Receipt(int(destination.chat), len(self.sent))
+
+
+class Shortener:
+    """A shortener that answers, fails or never comes back."""
+
+    def __init__(self, manner: str) -> None:
+        self.manner = manner
+
+    async def shorten(self, story: Story) -> str:
+        if self.manner == "fails":
+            raise ShortenError("quota")
+        if self.manner == "hangs":
+            raise TimeoutError
+        return f"https://s.example/{story.code}"
+
+
+class Desk:
+    """The flow over a store."""
+
+    def __init__(self, store: Store, *, burst: int = 5, shortener: Shortener | None = None) -> None:
+        self.store = store
+        self.now = NOW
+        self.chats = Chats()
+        self.pages = Pages()
+        renderer = Renderer(locale="id", zone=ZoneInfo("Asia/Jakarta"), utm=True, builtin=TEMPLATES)
+        self.broadcasts = Broadcasts(
+            store, self.pages, renderer, self.chats, shortener, burst=burst
+        )
+
+    async def stories(self, *tags: Sequence[str], state: str = BroadcastState.SCHEDULED) -> None:
+        """Let a poll bring stories with these tags, oldest first."""
+        await self.store.record_feeds([FEED_URL], NOW)
+        (feed,) = await self.store.claim_feeds(NOW, NOW, 1)
+        new = [sighting(number, tags=tuple(own)) for number, own in enumerate(tags, start=1)]
+        plan = PollPlan(NOW, NOW, state, NOW)
+        await self.store.record_poll(feed, FeedPage(url=FEED_URL, entries=()), new, [], plan)
+
+    async def delivered(self) -> dict[int, list[Message]]:
+        """Deliver everything; what each chat got, in order."""
+        got: dict[int, list[Message]] = {}
+        self.now += timedelta(minutes=5)
+        now = self.now
+        while deliveries := await claimed(self.store, now):
+            for number, one in enumerate(deliveries):
+                found = await self.store.find_message(one.broadcast_id, one.revision)
+                assert found is not None
+                assert isinstance(one.destination.chat, int)
+                got.setdefault(one.destination.chat, []).append(found)
+                await self.record(one, sent(1000 + one.id + number))
+            now += PACE
+        return got
+
+    async def record(self, delivery: Delivery, verdict: Verdict) -> None:
+        await self.store.exchange([Outcome(delivery, verdict)], claim_plan(NOW, 0))
+
+
+def titles(messages: list[Message]) -> list[str]:
+    return [message.text.split("\n")[0] for message in messages]
+
+
+async def test_a_due_story_opens_once_with_its_message(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    assert await desk.broadcasts.open_due(NOW)
+    assert not await desk.broadcasts.open_due(NOW)
+    assert titles((await desk.delivered())[1]) == ["Berita nomor 1"]
+
+
+async def test_up_to_the_burst_every_story_goes_singly(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(*[()] * 5)
+    await desk.broadcasts.open_due(NOW)
+    assert titles((await desk.delivered())[1]) == [f"Berita nomor {n}" for n in range(1, 6)]
+
+
+async def test_above_the_burst_the_newest_go_singly_and_the_rest_as_a_list(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(*[()] * 12)
+    await desk.broadcasts.open_due(NOW)
+    got = (await desk.delivered())[1]
+    assert titles(got[:5]) == [f"Berita nomor {n}" for n in range(8, 13)]
+    assert len(got) == 6
+    assert got[5].text.splitlines() == [
+        "7 berita lainnya",
+        "",
+        *[f"• Berita nomor {n}" for n in range(7, 0, -1)],
+    ]
+
+
+async def test_a_flood_becomes_several_lists_and_drops_nothing(store: Store) -> None:
+    desk = Desk(store, burst=2)
+    await subscribed_chat(store, 1)
+    number = MAX_LISTED * 2 + 12
+    await desk.stories(*[()] * number)
+    await desk.broadcasts.open_due(NOW)
+    got = (await desk.delivered())[1]
+    assert len(got) == 2 + 3
+    text = "\n".join(message.text for message in got)
+    lines = set(text.splitlines())
+    for one in range(1, number + 1):
+        assert {f"• Berita nomor {one}", f"Berita nomor {one}"} & lines
+
+
+async def test_each_chat_is_listed_only_what_it_wants(store: Store) -> None:
+    desk = Desk(store, burst=2)
+    await subscribed_chat(store, 1)
+    await subscribed_chat(store, 2, "politik")
+    await subscribed_chat(store, 3, "ekonomi")
+    await desk.stories(*[("Politik",), ("Ekonomi",), ("Politik",), ("Politik",)], ("Politik",))
+    await desk.broadcasts.open_due(NOW)
+    got = await desk.delivered()
+    assert [len(got[chat]) for chat in (1, 2, 3)] == [3, 3, 1]
+    assert got[2][2].text.splitlines()[2:] == ["• Berita nomor 3", "• Berita nomor 1"]
+    assert titles(got[3]) == ["Berita nomor 2"]
+
+
+async def test_a_listed_story_that_changes_changes_the_list(store: Store) -> None:
+    desk = Desk(store, burst=1)
+    await subscribed_chat(store, 1)
+    await desk.stories((), (), ())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    (feed,) = await store.claim_feeds(NOW, NOW, 1)
+    changed = sighting(1, title="Judul baru")
+    (known,) = await store.list_known(feed.id, [changed])
+    plan = PollPlan(NOW, NOW, BroadcastState.SCHEDULED, NOW)
+    page = FeedPage(url=FEED_URL, entries=())
+    await store.record_poll(feed, page, [], [(known, changed)], plan)
+    await desk.broadcasts.revise_stale(NOW)
+    edits = (await desk.delivered())[1]
+    assert [message.text.splitlines()[2:] for message in edits] == [
+        ["• Berita nomor 2", "• Judul baru"]
+    ]
+
+
+async def test_a_listed_story_is_not_sent_to_that_chat_again(store: Store) -> None:
+    desk = Desk(store, burst=1)
+    await subscribed_chat(store, 1)
+    await desk.stories((), (), ())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    story = await store.find_story_by_key(sighting(1).key or "")
+    assert story is not None
+    draft = await desk.broadcasts.draft(story, 7, NOW)
+    assert await desk.broadcasts.approve(draft.id, NOW)
+    await desk.broadcasts.open_due(NOW)
+    assert await desk.delivered() == {}
+
+
+async def test_editors_see_each_draft_once_with_the_exact_message(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories((), state=BroadcastState.DRAFT)
+    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    assert not await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    assert [chat for chat, _ in desk.chats.sent] == list(EDITORS)
+    offer = desk.chats.sent[0][1]
+    decisions = [button.callback_data for button in offer.buttons[-1]]
+    assert decisions[0] is not None
+    number = int(decisions[0].removeprefix("send:"))
+    assert decisions == [f"send:{number}", f"skip:{number}"]
+    assert await desk.broadcasts.approve(number, NOW)
+    await desk.broadcasts.open_due(NOW)
+    ((_, (got,)),) = (await desk.delivered()).items()
+    assert got == replace(offer, buttons=offer.buttons[:-1])
+
+
+async def test_without_editors_drafts_wait(store: Store) -> None:
+    desk = Desk(store)
+    await desk.stories((), state=BroadcastState.DRAFT)
+    assert not await desk.broadcasts.offer_drafts((), NOW)
+    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
+
+
+async def test_an_editor_who_has_gone_does_not_keep_the_others_from_seeing(store: Store) -> None:
+    desk = Desk(store)
+    desk.chats.gone.add(7)
+    await desk.stories((), state=BroadcastState.DRAFT)
+    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    assert [chat for chat, _ in desk.chats.sent] == [8]
+
+
+async def test_two_decisions_at_once_count_once(store: Store) -> None:
+    desk = Desk(store)
+    await desk.stories((), state=BroadcastState.DRAFT)
+    (item,) = await store.claim_unoffered(NOW, 5)
+    decisions = [desk.broadcasts.approve(item.broadcast.id, NOW) for _ in range(4)]
+    assert sorted(await asyncio.gather(*decisions)) == [False, False, False, True]
+
+
+async def test_an_article_that_no_feed_has_shown_is_read_and_kept(store: Store) -> None:
+    desk = Desk(store)
+    url = "https://kabar.example/khusus/"
+    desk.pages.pages[url] = entry(9, url=url, guid=None)
+    story = await desk.broadcasts.find_or_read(url, NOW)
+    assert story.id
+    assert await desk.broadcasts.find_or_read(f"{url}?fbclid=1", NOW) == story
+    with pytest.raises(ParseError):
+        await desk.broadcasts.find_or_read("https://kabar.example/beranda/", NOW)
+
+
+@pytest.mark.parametrize(
+    ("manner", "short"), [("answers", True), ("fails", False), ("hangs", False)]
+)
+async def test_a_short_url_is_used_if_it_comes_in_time(
+    store: Store, manner: str, short: bool
+) -> None:
+    desk = Desk(store, shortener=Shortener(manner))
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    await desk.broadcasts.open_due(NOW)
+    ((_, (got,)),) = (await desk.delivered()).items()
+    assert ("https://s.example/" in got.html) is short
+    assert got.preview_url == "https://kabar.example/berita-1/"

@@ -302,6 +302,7 @@ async def edit(parts: Parts, now: datetime) -> bool:
     opened = await parts.broadcasts.open_due(now)
     revised = await parts.broadcasts.revise_stale(now)
     offered = await parts.broadcasts.offer_drafts(parts.settings.editors, now)
+    offered |= await parts.broadcasts.ask_unconfirmed(parts.settings.editors, now)
     if opened or revised:
         parts.outbox.wake()
     return opened or revised or offered

@@ -16,7 +16,8 @@ from bot.errors import PublishError, ShortenError
 from bot.identity import sight_entry
 from bot.links import canonical, story_key
 from bot.render import MAX_LISTED
-from bot.types import Button, Destination
+from bot.telegram_html import parse
+from bot.types import Button, Destination, Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from bot.ports import FeedSource, Publisher, Shortener
     from bot.render import Renderer
-    from bot.store import Crowd, Store, StoryBroadcast
-    from bot.types import Broadcast, Message, Story
+    from bot.store import Crowd, Store, StoryBroadcast, Unconfirmed
+    from bot.types import Broadcast, Story
 
 AT_ONCE = 200
 BURST = 5
@@ -33,6 +34,8 @@ BURST = 5
 LISTED_WITHIN = timedelta(seconds=30)
 FAN_OUT_PART = 2000
 SHORTEN_WAIT_S = 2.0
+# In callback data a delivery's id bears this mark; a broadcast's is bare.
+UNCONFIRMED_MARK = "d"
 # The feed that holds stories which an editor named before any feed showed them.
 EDITORS_FEED = "editors:"
 
@@ -137,6 +140,17 @@ class Broadcasts:
                 await self._offer(editor, offer)
         return bool(drafts)
 
+    async def ask_unconfirmed(self, editors: Sequence[int], now: datetime) -> bool:
+        """Ask the editors about channels in which nobody knows whether a story arrived."""
+        if not editors:
+            return False
+        doubtful = await self._store.claim_unconfirmed(now, AT_ONCE)
+        for item in doubtful:
+            question = self._question(item)
+            for editor in editors:
+                await self._offer(editor, question)
+        return bool(doubtful)
+
     def with_decisions(self, message: Message, broadcast_id: int, audience: int) -> Message:
         """The exact message with the editor's decisions as a last row of buttons."""
         words = self._renderer.words()
@@ -178,6 +192,17 @@ class Broadcasts:
             fields = {"stories": len(listed), "deliveries": number}
             _log.info("stories listed", extra=fields)
             left = left[most:]
+
+    def _question(self, item: Unconfirmed) -> Message:
+        html = self._renderer.chat(
+            self._renderer.locale, "unconfirmed", story=item.story, chat=item.chat
+        )
+        words = self._renderer.words()
+        decisions = (
+            Button(words["send"], callback_data=f"send:{UNCONFIRMED_MARK}{item.id}"),
+            Button(words["skip"], callback_data=f"skip:{UNCONFIRMED_MARK}{item.id}"),
+        )
+        return Message(html, parse(html).text, (decisions,))
 
     async def _message(self, item: StoryBroadcast) -> Message:
         if item.broadcast.message is not None:

@@ -155,7 +155,7 @@ class Prober:
     def _unsettled(self, delivery: Delivery, reason: str) -> Verdict:
         """What to do where probing cannot tell: a channel's readers would all see a double."""
         if delivery.chat_type is ChatType.CHANNEL:
-            return Verdict(Step.FAILED, f"unconfirmed: {reason}; look before you send it again")
+            return Verdict(Step.UNCONFIRMED, f"unconfirmed: {reason}")
         return Verdict(Step.RETRY, f"unconfirmed: {reason}; sent again", self._clock())
 
     def _interrupted(self, search: _Search, error: PublishError) -> Verdict:

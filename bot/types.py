@@ -338,6 +338,7 @@ class Step(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"
     GONE = "gone"
+    UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)

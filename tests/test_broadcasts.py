@@ -32,6 +32,7 @@ from bot.types import (
     Outcome,
     Prepared,
     Receipt,
+    Step,
     Verdict,
 )
 
@@ -295,3 +296,22 @@ async def test_a_short_url_is_used_if_it_comes_in_time(
     ((_, (got,)),) = (await desk.delivered()).items()
     assert ("https://s.example/" in got.html) is short
     assert got.preview_url == "https://kabar.example/berita-1/"
+
+
+async def test_editors_are_asked_once_about_what_is_not_certain(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    await desk.broadcasts.open_due(NOW)
+    (delivery,) = await claimed(store)
+    await desk.record(delivery, Verdict(Step.UNKNOWN, "lost", NOW))
+    (unknown,) = await store.claim_unknown(claim_plan())
+    await store.settle_unknown(unknown, Verdict(Step.UNCONFIRMED, "too many"), 60, NOW)
+    assert not await desk.broadcasts.ask_unconfirmed((), NOW)
+    assert await desk.broadcasts.ask_unconfirmed(EDITORS, NOW)
+    assert not await desk.broadcasts.ask_unconfirmed(EDITORS, NOW)
+    assert [chat for chat, _ in desk.chats.sent] == list(EDITORS)
+    question = desk.chats.sent[0][1]
+    assert "Berita nomor 1" in question.text
+    data = [button.callback_data for button in question.buttons[-1]]
+    assert data == [f"send:d{delivery.id}", f"skip:d{delivery.id}"]

@@ -256,3 +256,36 @@ async def test_a_chat_that_blocks_meanwhile_is_closed(desk: Desk) -> None:
     found = await desk.store.find_chat(chat)
     assert found is not None
     assert found.closed_at is not None
+
+
+async def test_where_a_channel_leaves_no_certainty_an_editor_decides(desk: Desk) -> None:
+    chat = await desk.chat("channel")
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN))
+    broadcast = await desk.send()
+    desk.sandbox.faults.plan(
+        Fault(method="editMessageReplyMarkup", code=400, description="Bad Request: odd", times=None)
+    )
+    await desk.settle()
+    assert await desk.states(broadcast) == {DeliveryState.FAILED: 1}
+    (asked,) = await desk.store.claim_unconfirmed(desk.now, 5)
+    assert await desk.store.claim_unconfirmed(desk.now, 5) == []
+    decide = desk.store.decide_unconfirmed
+    assert await decide(asked.id, again=True, now=desk.now)
+    assert not await decide(asked.id, again=True, now=desk.now)
+    desk.sandbox.faults.planned.clear()
+    await desk.deliver()
+    assert desk.texts(chat) == ["Berita 1"]
+
+
+async def test_where_a_private_chat_leaves_no_certainty_the_story_is_sent_again(
+    desk: Desk,
+) -> None:
+    await desk.chat("private")
+    desk.sandbox.faults.plan(replace(NEVER_TAKEN))
+    broadcast = await desk.send()
+    desk.sandbox.faults.plan(
+        Fault(method="editMessageReplyMarkup", code=400, description="Bad Request: odd", times=None)
+    )
+    await desk.settle()
+    await desk.deliver()
+    assert await desk.states(broadcast) == {DeliveryState.SENT: 1}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from telegram.error import BadRequest
 
+from bot.broadcasts import UNCONFIRMED_MARK
 from bot.chat import editors, subscribing
 from bot.chat.answers import language_of, pressed
 from bot.chat.pages import Page, found_message, latest_message, read_page
@@ -132,6 +133,8 @@ async def _manage(ask: Ask, verb: str) -> Toast:
 
 
 async def _decide(ask: Ask, verb: str) -> Toast:
+    if ask.words.startswith(UNCONFIRMED_MARK):
+        return Toast(await editors.decide_unconfirmed(ask, again=verb == "send"))
     if verb == "send":
         return Toast(await editors.send(ask))
     toast = "toast_skipped" if verb == "skip" else "toast_cancelled"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from telegram.error import BadRequest, TelegramError
 
+from bot.broadcasts import UNCONFIRMED_MARK
 from bot.chat.answers import edit_message
 from bot.chat.readers import unknown
 from bot.chat.stories import named_story, say_unread
@@ -65,6 +66,15 @@ async def send(ask: Ask) -> str:
     if ask.application.running:
         ask.application.create_task(_watch(ask, broadcast_id, report.message_id, text))
     return "toast_sending"
+
+
+async def decide_unconfirmed(ask: Ask, *, again: bool) -> str:
+    """Send a delivery of unknown outcome again, or leave it; gives the name of the toast."""
+    number = _number(ask.words.removeprefix(UNCONFIRMED_MARK))
+    decided = await ask.desk.store.decide_unconfirmed(number, again=again, now=ask.desk.clock())
+    if not decided:
+        return "toast_decided"
+    return "toast_sending" if again else "toast_skipped"
 
 
 async def call_off(ask: Ask, toast: str) -> str:

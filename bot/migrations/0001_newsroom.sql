@@ -141,8 +141,11 @@ CREATE TABLE deliveries (
     error TEXT,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
+    unconfirmed_at BIGINT,
+    asked_at BIGINT,
     UNIQUE (broadcast_id, action, chat_id, thread_id)
 );
+CREATE INDEX deliveries_unconfirmed ON deliveries (id) WHERE unconfirmed_at IS NOT NULL;
 CREATE INDEX deliveries_next ON deliveries (lane, id) WHERE state = 'pending';
 CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state IN ('sending', 'unknown');
 CREATE INDEX deliveries_waiting ON deliveries (chat_id, lane, id) WHERE state = 'pending';

@@ -196,6 +196,11 @@ class Renderer:
         buttons = ((Button(self._words.related, callback_data=data),),)
         return Message(html, parse(html).text, buttons)
 
+    @property
+    def locale(self) -> str:
+        """The language of public texts."""
+        return self._locale
+
     def words(self) -> dict[str, str]:
         """Give the words of an editor's decisions, "send" and "skip", in the locale's language."""
         return {"send": self._words.send, "skip": self._words.skip}

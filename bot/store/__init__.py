@@ -14,6 +14,7 @@ from bot.store.deliveries import (
     KnownIds,
     NotedMessage,
     OutboxHealth,
+    Unconfirmed,
 )
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import (
@@ -34,6 +35,7 @@ __all__ = [
     "Recorded",
     "Store",
     "StoryBroadcast",
+    "Unconfirmed",
 ]
 
 

@@ -61,6 +61,15 @@ class NotedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A delivery of which nobody knows whether it arrived, for an editor to look at."""
+
+    id: int
+    story: str
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownIds:
     """What is known of the ids in a delivery's space since its floor.
 
@@ -166,6 +175,43 @@ class DeliveryVerbs(Verbs):
             id=delivery.id,
         )
         return _settle(tx, delivery, verdict, now)
+
+    @transactional
+    def claim_unconfirmed(self, tx: Transaction, now: datetime, limit: int) -> list[Unconfirmed]:
+        """Take deliveries that no probe could settle and no editor has been asked about."""
+        rows = tx.fetch(
+            "UPDATE deliveries SET asked_at = :now WHERE id IN (SELECT id FROM deliveries"
+            " WHERE unconfirmed_at IS NOT NULL AND asked_at IS NULL ORDER BY id LIMIT :limit"
+            " {skip_locked}) RETURNING id",
+            now=ms(now),
+            limit=limit,
+        )
+        if not rows:
+            return []
+        found = tx.fetch(
+            "SELECT d.id, s.title AS story, c.title, c.username FROM deliveries d"
+            " JOIN chats c ON c.id = d.chat_id JOIN broadcasts b ON b.id = d.broadcast_id"
+            " JOIN stories s ON s.id = b.story_id"
+            f" WHERE d.id IN ({_listed(row['id'] for row in rows)}) ORDER BY d.id"
+        )
+        return [
+            Unconfirmed(row["id"], row["story"], row["title"] or row["username"] or "?")
+            for row in found
+        ]
+
+    @transactional
+    def decide_unconfirmed(
+        self, tx: Transaction, delivery_id: int, *, again: bool, now: datetime
+    ) -> bool:
+        """Send an unconfirmed delivery again or leave it; False where somebody has decided."""
+        changed = tx.execute(
+            "UPDATE deliveries SET unconfirmed_at = NULL,"
+            f" state = '{'pending' if again else 'failed'}', due_at = :now"
+            " WHERE id = :id AND unconfirmed_at IS NOT NULL AND state = 'failed'",
+            now=ms(now),
+            id=delivery_id,
+        )
+        return changed == 1
 
     @transactional
     def note_messages(
@@ -326,6 +372,13 @@ def _settle(tx: Transaction, delivery: Delivery, verdict: Verdict, now: datetime
                 _note(tx, [(space, verdict.message_id)], now)
             return _end(tx, delivery, DeliveryState.SENT, verdict, now)
         case Step.FAILED:
+            return _end(tx, delivery, DeliveryState.FAILED, verdict, now)
+        case Step.UNCONFIRMED:
+            tx.execute(
+                "UPDATE deliveries SET unconfirmed_at = :now WHERE id = :id",
+                now=ms(now),
+                id=delivery.id,
+            )
             return _end(tx, delivery, DeliveryState.FAILED, verdict, now)
         case Step.GONE:
             ended = _end(tx, delivery, DeliveryState.FAILED, verdict, now)

@@ -347,7 +347,9 @@ def _sqlite_sql(sql: str) -> str:
 @lru_cache(maxsize=512)
 def _postgres_sql(sql: str) -> str:
     named = re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))
-    named = named.replace("{skip_locked_d}", "FOR UPDATE OF d SKIP LOCKED")
+    # A broadcast's revision does not change between the claim of a delivery and its commit.
+    locks = "FOR UPDATE OF d SKIP LOCKED FOR SHARE OF b SKIP LOCKED"
+    named = named.replace("{skip_locked_d}", locks)
     return named.replace("{skip_locked}", "FOR UPDATE SKIP LOCKED")
 
 

@@ -39,6 +39,14 @@ READY = (
     " AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.chat_id = d.chat_id"
     " AND p.state = 'pending' AND (p.lane, p.id) < (d.lane, d.id))"
 )
+# The words of a partial index's condition: SQLite uses it only where it reads them.
+UNDER_WAY = "state IN ('sending', 'unknown')"
+# The message that an edit or a retraction is about; a send has none.
+SENT_MESSAGE = (
+    "(SELECT o.message_id FROM deliveries o WHERE d.action <> 'send'"
+    " AND o.broadcast_id = d.broadcast_id AND o.action = 'send' AND o.chat_id = d.chat_id"
+    " AND o.thread_id = d.thread_id AND o.state = 'sent')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +129,15 @@ class DeliveryVerbs(Verbs):
         reason = "the process ended while sending"
         lapsed = tx.execute(
             "UPDATE deliveries SET state = 'unknown', error = :reason, lease_until = :now,"
-            " worker = NULL WHERE state = 'sending' AND lease_until <= :now AND action = 'send'",
+            f" worker = NULL WHERE {UNDER_WAY} AND state = 'sending' AND lease_until <= :now"
+            " AND action = 'send'",
             reason=reason,
             now=ms(now),
         )
         return lapsed + tx.execute(
             "UPDATE deliveries SET state = 'pending', error = :reason, lease_until = NULL,"
-            " worker = NULL WHERE state = 'sending' AND lease_until <= :now AND action <> 'send'",
+            f" worker = NULL WHERE {UNDER_WAY} AND state = 'sending' AND lease_until <= :now"
+            " AND action <> 'send'",
             reason=reason,
             now=ms(now),
         )
@@ -138,7 +148,8 @@ class DeliveryVerbs(Verbs):
         rows = tx.fetch(
             "UPDATE deliveries SET attempt = attempt + 1, worker = :worker,"
             " lease_until = :lease_until WHERE id IN (SELECT id FROM deliveries"
-            " WHERE state = 'unknown' AND lease_until <= :now ORDER BY id LIMIT :limit"
+            f" WHERE {UNDER_WAY} AND state = 'unknown' AND lease_until <= :now"
+            " ORDER BY id LIMIT :limit"
             " {skip_locked}) RETURNING id",
             worker=plan.worker,
             lease_until=ms(plan.lease_until),
@@ -158,7 +169,7 @@ class DeliveryVerbs(Verbs):
         )
         unknown = tx.fetch(
             "SELECT COUNT(*) AS number FROM deliveries d JOIN chats c ON c.id = d.chat_id"
-            " WHERE d.state = 'unknown'"
+            " WHERE d.state IN ('sending', 'unknown') AND d.state = 'unknown'"
             " AND (d.chat_id = :space OR (:space = 0 AND c.type IN ('private', 'group')))",
             space=space,
         )
@@ -264,40 +275,35 @@ def space_of(chat_type: ChatType, chat_id: int) -> int:
 
 
 def _claim(tx: Transaction, plan: ClaimPlan) -> list[Delivery]:
-    newest = tx.fetch(
-        "SELECT MAX(message_id) AS newest FROM known_messages WHERE space = :space",
-        space=SHARED_SPACE,
-    )
     rows = tx.fetch(
-        "UPDATE deliveries SET state = 'sending', attempt = attempt + 1, worker = :worker,"
-        " lease_until = :lease_until, floor_id = :newest, revision ="
-        " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id)"
-        " WHERE id IN (SELECT d.id"
-        f" FROM deliveries d JOIN chats c ON c.id = d.chat_id WHERE {READY}"
-        " ORDER BY d.lane, d.id LIMIT :limit {skip_locked_d}) RETURNING id, chat_id",
-        worker=plan.worker,
-        lease_until=ms(plan.lease_until),
-        newest=newest[0]["newest"],
+        "SELECT d.id, d.broadcast_id, b.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
+        " d.attempt + 1 AS attempt, d.failures, d.probes, c.telegram_id, c.username, c.type,"
+        f" {SENT_MESSAGE} AS message_id, (SELECT MAX(k.message_id) FROM known_messages k"
+        " WHERE k.space = CASE WHEN c.type IN ('private', 'group') THEN 0 ELSE d.chat_id END)"
+        " AS floor_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
+        f" JOIN broadcasts b ON b.id = d.broadcast_id WHERE {READY}"
+        " ORDER BY d.lane, d.id LIMIT :limit {skip_locked_d}",
         now=ms(plan.now),
         limit=plan.limit,
     )
     if not rows:
         return []
-    chats = _listed(row["chat_id"] for row in rows)
+    claimed = ", ".join(f"({row['id']}, {row['revision']}, {row['floor_id'] or 0})" for row in rows)
+    tx.execute(
+        f"WITH claimed (id, revision, floor_id) AS (VALUES {claimed})"
+        " UPDATE deliveries SET state = 'sending', attempt = attempt + 1, worker = :worker,"
+        " lease_until = :lease_until, revision = claimed.revision,"
+        " floor_id = NULLIF(claimed.floor_id, 0) FROM claimed WHERE deliveries.id = claimed.id",
+        worker=plan.worker,
+        lease_until=ms(plan.lease_until),
+    )
     tx.execute(
         "UPDATE chats SET next_at = :now + COALESCE(interval_ms, CASE"
         f" WHEN type IN ('group', 'supergroup') THEN {GROUP_INTERVAL_MS}"
-        f" ELSE {CHAT_INTERVAL_MS} END) WHERE id IN ({chats})",
+        f" ELSE {CHAT_INTERVAL_MS} END) WHERE id IN ({_listed(row['chat_id'] for row in rows)})",
         now=ms(plan.now),
     )
-    ids = [row["id"] for row in rows]
-    tx.execute(
-        "UPDATE deliveries SET floor_id = (SELECT MAX(k.message_id) FROM known_messages k"
-        " WHERE k.space = deliveries.chat_id)"
-        f" WHERE id IN ({_listed(ids)}) AND chat_id IN"
-        f" (SELECT id FROM chats WHERE type IN ('supergroup', 'channel') AND id IN ({chats}))"
-    )
-    return _load(tx, ids)
+    return [to_delivery(row) for row in rows]
 
 
 def _load(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
@@ -306,10 +312,8 @@ def _load(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
     rows = tx.fetch(
         "SELECT d.id, d.broadcast_id, d.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
         " d.attempt, d.failures, d.probes, d.floor_id, c.telegram_id, c.username, c.type,"
-        " o.message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
-        " LEFT JOIN deliveries o ON d.action <> 'send' AND o.broadcast_id = d.broadcast_id"
-        " AND o.action = 'send' AND o.chat_id = d.chat_id AND o.thread_id = d.thread_id"
-        f" AND o.state = 'sent' WHERE d.id IN ({_listed(ids)}) ORDER BY d.lane, d.id"
+        f" {SENT_MESSAGE} AS message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
+        f" WHERE d.id IN ({_listed(ids)}) ORDER BY d.lane, d.id"
     )
     return [to_delivery(row) for row in rows]
 
@@ -322,28 +326,31 @@ def _listed(ids: Iterable[int]) -> str:
 def _record(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
     sent = [outcome for outcome in outcomes if outcome.verdict.step is Step.SENT]
     if sent:
-        tx.execute_many(
-            "UPDATE deliveries SET state = 'sent', error = NULL, settled_at = :now,"
-            " lease_until = NULL, message_id = COALESCE(:message_id, message_id)"
-            " WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
-            [
-                {
-                    "now": ms(now),
-                    "message_id": outcome.verdict.message_id,
-                    "id": outcome.delivery.id,
-                    "attempt": outcome.delivery.attempt,
-                }
-                for outcome in sent
-            ],
-        )
-        _note(tx, [found for outcome in sent if (found := _learned(outcome))], now)
-        tx.execute(
-            "UPDATE chats SET refusals = 0 WHERE refusals > 0"
-            f" AND id IN ({_listed(outcome.delivery.chat_id for outcome in sent)})"
-        )
+        _end_sent(tx, sent, now)
     for outcome in outcomes:
         if outcome.verdict.step is not Step.SENT:
             _settle(tx, outcome.delivery, outcome.verdict, now)
+
+
+def _end_sent(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Record plain successes; few statements, since each one costs as much as many rows."""
+    done = ", ".join(
+        f"({one.delivery.id}, {one.delivery.attempt}, {one.verdict.message_id or 0})"
+        for one in outcomes
+    )
+    tx.execute(
+        f"WITH done (id, attempt, message_id) AS (VALUES {done})"
+        " UPDATE deliveries SET state = 'sent', error = NULL, settled_at = :now,"
+        " lease_until = NULL, message_id = COALESCE(NULLIF(done.message_id, 0),"
+        " deliveries.message_id) FROM done WHERE deliveries.id = done.id"
+        " AND deliveries.attempt = done.attempt AND state IN ('sending', 'unknown')",
+        now=ms(now),
+    )
+    _note(tx, [found for outcome in outcomes if (found := _learned(outcome))], now)
+    tx.execute(
+        "UPDATE chats SET refusals = 0 WHERE refusals > 0"
+        f" AND id IN ({_listed(outcome.delivery.chat_id for outcome in outcomes)})"
+    )
 
 
 def _learned(outcome: Outcome) -> tuple[int, int] | None:
@@ -354,12 +361,13 @@ def _learned(outcome: Outcome) -> tuple[int, int] | None:
 
 
 def _note(tx: Transaction, ids: Iterable[tuple[int, int]], now: datetime) -> None:
-    rows = [{"space": space, "message_id": message_id, "now": ms(now)} for space, message_id in ids]
-    tx.execute_many(
-        "INSERT INTO known_messages (space, message_id, noted_at)"
-        " VALUES (:space, :message_id, :now) ON CONFLICT DO NOTHING",
-        rows,
-    )
+    rows = ", ".join(f"({space}, {message_id}, :now)" for space, message_id in ids)
+    if rows:
+        tx.execute(
+            "INSERT INTO known_messages (space, message_id, noted_at)"
+            f" VALUES {rows} ON CONFLICT DO NOTHING",
+            now=ms(now),
+        )
 
 
 def _settle(tx: Transaction, delivery: Delivery, verdict: Verdict, now: datetime) -> bool:

@@ -7,6 +7,7 @@ it. The Bot API's errors become ours here, once.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -27,11 +28,14 @@ from bot.types import Prepared, ProbeAnswer, Receipt
 if TYPE_CHECKING:
     from bot.types import Button, Destination, Message
 
+SEND_CONNECTIONS = 256
 CONNECT_TIMEOUT_S = 10.0
 # The server itself repeats a send for up to 8 s before it answers (Bot API server,
 # NetQueryCreator), so an earlier end of waiting would call a delivered message lost.
 READ_TIMEOUT_S = 25.0
 GENERAL_TOPIC = 1
+# How every answer to a send begins. The rest, which repeats the message, need not be parsed.
+SENT = re.compile(rb'\{"ok":true,"result":\{"message_id":(\d{1,18}),')
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 # Descriptions as the Bot API server words them, lower case (it changes the case of some).
@@ -59,6 +63,12 @@ REFUSALS = (
     "user_is_blocked",
     "slowmode",
 )
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session for deliveries; it is to be closed."""
+    connector = aiohttp.TCPConnector(limit=SEND_CONNECTIONS, keepalive_timeout=30)
+    return aiohttp.ClientSession(connector=connector)
 
 
 class TelegramPublisher:
@@ -103,11 +113,11 @@ class TelegramPublisher:
             head += b'"message_thread_id":%d,' % destination.thread_id
         if destination.silent:
             head += b'"disable_notification":true,'
-        sent = await self._call("sendMessage", head + prepared.body)
-        try:
-            return Receipt(sent["chat"]["id"], sent["message_id"])
-        except (KeyError, TypeError) as error:
-            raise OutcomeUnknown("an answer without the message") from error
+        status, payload = await self._post("sendMessage", head + prepared.body)
+        plain = SENT.match(payload)
+        if plain is not None and isinstance(destination.chat, int):
+            return Receipt(destination.chat, int(plain[1]))
+        return _receipt(_result(status, payload))
 
     async def edit(self, destination: Destination, message_id: int, prepared: Prepared) -> None:
         """Replace a published message; nothing to change counts as done. Raises PublishError."""
@@ -154,23 +164,36 @@ class TelegramPublisher:
         return ProbeAnswer.HERE if is_ours else ProbeAnswer.OTHER
 
     async def _call(self, method: str, body: bytes) -> Any:
+        return _result(*await self._post(method, body))
+
+    async def _post(self, method: str, body: bytes) -> tuple[int, bytes]:
         try:
             async with self._session.post(
                 self._base + method, data=body, headers=JSON_HEADERS, timeout=self._timeout
             ) as response:
-                status, payload = response.status, await response.read()
+                return response.status, await response.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise RetryLater(f"not reached: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OutcomeUnknown(f"no answer: {type(error).__name__}") from error
-        try:
-            answer = json.loads(payload)
-            if answer["ok"]:
-                return answer["result"]
-            description = str(answer.get("description", ""))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OutcomeUnknown(f"status {status} without an answer") from error
-        raise translate(status, description, answer.get("parameters") or {})
+
+
+def _result(status: int, payload: bytes) -> Any:
+    try:
+        answer = json.loads(payload)
+        if answer["ok"]:
+            return answer["result"]
+        description = str(answer.get("description", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutcomeUnknown(f"status {status} without an answer") from error
+    raise translate(status, description, answer.get("parameters") or {})
+
+
+def _receipt(sent: Any) -> Receipt:
+    try:
+        return Receipt(int(sent["chat"]["id"]), int(sent["message_id"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise OutcomeUnknown("an answer without the message") from error
 
 
 def translate(status: int, description: str, parameters: dict[str, Any]) -> PublishError:
@@ -207,6 +230,8 @@ def refusal(description: str) -> PublishError:
 
 
 def _head(destination: Destination) -> bytes:
+    if isinstance(destination.chat, int):
+        return b'{"chat_id":%d,' % destination.chat
     return b'{"chat_id":' + json.dumps(destination.chat).encode() + b","
 
 

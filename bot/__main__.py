@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot import app, check, demo, log, preview
+from bot import app, check, demo, log, moving, preview
 from bot.db import open_database
 from bot.errors import SebarError, SettingsError
 from bot.settings import load_environ, read_settings
@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("source", metavar="SOURCE", help="a feed or article address, a file, or -")
     shown.add_argument("--limit", type=_count, metavar="N", help="at most N stories")
     shown.add_argument("--json", action="store_true", help="one JSON object a line")
+    add("export", _export, "print the audience (chats, subscriptions, settings) as JSON Lines")
+    add("import", _import, "take an audience over from JSON Lines on standard input")
     tried = add("demo", _demo, "try everything with a sample newsroom, no account, no token")
     tried.add_argument("--port", type=_port, default=8080, help="where the page is served")
     tried.add_argument("--feed", help="a real feed instead of the sample newsroom's")
@@ -109,6 +111,20 @@ async def _preview(settings: Settings, options: argparse.Namespace) -> int:
         print(f"template {fault}", file=sys.stderr)
     for story in stories[: options.limit]:
         print(form(renderer.share_sheet(story)))
+    return 0
+
+
+async def _export(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+    async with app.opened_store(settings) as store:
+        async for line in moving.export_lines(store):
+            print(line)
+    return 0
+
+
+async def _import(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+    async with app.opened_store(settings) as store:
+        number = await moving.import_lines(store, sys.stdin, app.clock())
+    print(f"{number} chats taken over.", file=sys.stderr)
     return 0
 
 

@@ -407,6 +407,16 @@ async def _meet_telegram(parts: Parts, stopping: asyncio.Event) -> None:
             return
 
 
+@asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+    """The store alone, for commands that run beside the service. Raises DatabaseError."""
+    database = await open_database(settings.database_url)
+    try:
+        yield Store(database)
+    finally:
+        await database.close()
+
+
 async def read_stories(settings: Settings, source: str) -> list[Story]:
     """Read a feed or an article: an address, a file, or `-` for standard input; newest first.
 

@@ -8,6 +8,7 @@ SebarError
 ├── TemplateError          a newsroom's template is faulty
 ├── DatabaseError          the database could not be reached or refused a statement
 ├── NotFoundError          what was asked for is not in the database
+├── ImportFault            a line of an export is not one
 ├── ShortenError           no short link could be had
 └── PublishError           a platform did not take a message
     ├── DestinationMoved   the chat has a new id
@@ -73,6 +74,10 @@ class DatabaseError(SebarError):
 
 class NotFoundError(SebarError):
     """What was asked for is not in the database."""
+
+
+class ImportFault(SebarError):
+    """A line of an export is not one; nothing after it was taken over."""
 
 
 class ShortenError(SebarError):

@@ -250,6 +250,14 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One chat of the audience with its live wishes, as it is exported and imported."""
+
+    chat: Chat
+    subscriptions: tuple[Subscription, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSetting:
     """One chat of SEBAR_CHANNELS: `chat` is an @name or a numeric id."""
 

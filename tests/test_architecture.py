@@ -15,7 +15,7 @@ LAYERS = [
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
     ["ingest", "broadcasts", "outbox", "probing"],
-    ["chat", "web", "preview", "sandbox"],
+    ["chat", "web", "preview", "moving", "sandbox"],
     ["app"],
     ["check", "demo"],
     ["__main__"],

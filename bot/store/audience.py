@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.store.rows import ms, tag_key, to_chat
+from bot.store.rows import ms, tag_key, to_chat, to_ms
 from bot.store.transactional import Verbs, transactional
-from bot.types import ChatType, Subscription
+from bot.types import ChatType, Member, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,6 +165,23 @@ class AudienceVerbs(Verbs):
         return [row["username"] for row in rows]
 
     @transactional
+    def list_members(self, tx: Transaction, after_id: int, limit: int) -> list[Member]:
+        """Chats with a Telegram id and their live wishes, by id, those above `after_id`."""
+        chats = tx.fetch(
+            "SELECT * FROM chats WHERE id > :after AND telegram_id IS NOT NULL"
+            " ORDER BY id LIMIT :limit",
+            after=after_id,
+            limit=limit,
+        )
+        return [Member(to_chat(row), _live_subscriptions(tx, row["id"])) for row in chats]
+
+    @transactional
+    def record_members(self, tx: Transaction, members: Sequence[Member], now: datetime) -> None:
+        """Take chats and their wishes over; what is known of a chat already is replaced."""
+        for member in members:
+            _take_over(tx, member, now)
+
+    @transactional
     def list_group_ids(self, tx: Transaction) -> list[int]:
         """Telegram's ids of the groups and supergroups that are open."""
         rows = tx.fetch(
@@ -184,6 +201,45 @@ class AudienceVerbs(Verbs):
         )
         if rows:
             move_chat(tx, rows[0]["id"], telegram_id, chat_type)
+
+
+def _take_over(tx: Transaction, member: Member, now: datetime) -> None:
+    chat = member.chat
+    row = _upsert_chat(
+        tx,
+        {
+            "telegram_id": chat.telegram_id,
+            "type": chat.type.value,
+            "title": chat.title,
+            "username": chat.username,
+            "language": chat.language,
+            "now": ms(now),
+        },
+    )
+    tx.execute(
+        "UPDATE chats SET language = :language, closed_at = :closed_at,"
+        " closed_reason = :closed_reason WHERE id = :id",
+        language=chat.language,
+        closed_at=to_ms(chat.closed_at),
+        closed_reason=chat.closed_reason,
+        id=row["id"],
+    )
+    for wish in member.subscriptions:
+        subscription_id, _ = _ensure_subscription(tx, row["id"], wish.thread_id, "chat", now)
+        tx.execute(
+            "UPDATE subscriptions SET silent_at = :silent_at WHERE id = :id",
+            silent_at=ms(now) if wish.silent else None,
+            id=subscription_id,
+        )
+        _replace_tags(tx, subscription_id, _labels(wish.tags))
+
+
+def _live_subscriptions(tx: Transaction, chat_id: int) -> tuple[Subscription, ...]:
+    rows = tx.fetch(
+        "SELECT * FROM subscriptions WHERE chat_id = :id AND ended_at IS NULL ORDER BY thread_id",
+        id=chat_id,
+    )
+    return tuple(_to_subscription(tx, row) for row in rows)
 
 
 def _upsert_chat(tx: Transaction, values: dict[str, str | int | None]) -> Row:

@@ -78,21 +78,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(role: app.Role) -> Run:
-    async def serve(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+    async def serve(settings: Settings, _: argparse.Namespace) -> int:
         await app.serve(settings, role, _stop_on_signals())
         return 0
 
     return serve
 
 
-async def _migrate(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+async def _migrate(settings: Settings, _: argparse.Namespace) -> int:
     database = await open_database(settings.database_url)
     await database.close()
     print("The database is at this version.")
     return 0
 
 
-async def _check(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+async def _check(settings: Settings, _: argparse.Namespace) -> int:
     for name, value in settings.shown():
         print(f"{name:<24}{value}")
     faults = await check.find_faults(settings)
@@ -114,14 +114,14 @@ async def _preview(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _export(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+async def _export(settings: Settings, _: argparse.Namespace) -> int:
     async with app.opened_store(settings) as store:
         async for line in moving.export_lines(store):
             print(line)
     return 0
 
 
-async def _import(settings: Settings, options: argparse.Namespace) -> int:  # noqa: ARG001
+async def _import(settings: Settings, _: argparse.Namespace) -> int:
     async with app.opened_store(settings) as store:
         number = await moving.import_lines(store, sys.stdin, app.clock())
     print(f"{number} chats taken over.", file=sys.stderr)

@@ -379,7 +379,7 @@ async def run_chat(parts: Parts, stopping: asyncio.Event) -> None:
     await parts.inbox.finish()
 
 
-async def set_webhook(parts: Parts, now: datetime) -> bool:  # noqa: ARG001
+async def set_webhook(parts: Parts, _: datetime) -> bool:
     """Tell Telegram where to call."""
     await parts.bot.set_webhook(
         f"{parts.settings.public_url}/telegram/updates",

@@ -189,7 +189,7 @@ class SqliteDatabase:
             tx, {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT"}, self._index_search
         )
 
-    def _index_search(self, tx: Transaction) -> None:  # noqa: ARG002
+    def _index_search(self, _: Transaction) -> None:
         assert self._tables is not None
         self._tables.table("stories").enable_fts(
             SEARCHED_COLUMNS, create_triggers=True, tokenize="unicode61"

@@ -55,7 +55,7 @@ def web_app(front: Front) -> web.Application:
     return app
 
 
-async def healthz(request: web.Request) -> web.Response:  # noqa: ARG001
+async def healthz(_: web.Request) -> web.Response:
     """The process lives."""
     return web.Response(text="ok\n")
 

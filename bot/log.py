@@ -36,7 +36,7 @@ def set_up_logging(
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-24T10:00:00+00:00 INFO bot.outbox delivery sent delivery=1 chat=2`."""
+    """`2026-11-24T10:00:00+00:00 INFO bot.outbox deliveries sent deliveries=1 chats=2`."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()

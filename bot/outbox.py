@@ -33,7 +33,7 @@ from bot.store import ClaimPlan
 from bot.types import Action, Outcome, Receipt, Step, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from bot.limits import Budget
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from bot.store import Store
     from bot.types import Delivery, Message, Prepared
 
-LEASE = timedelta(seconds=10)
+# Longer than the server repeats a send, also right after the lease was last extended.
+LEASE = timedelta(seconds=12)
 AT_ONCE = 256
 TICK_S = 0.02
 IDLE_S = 0.25
@@ -108,7 +109,7 @@ class Outbox:
         self._budget = budget
         self._clock = clock
         self._worker = worker
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._outcomes: list[Outcome] = []
         self._prepared: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
         self._wake = asyncio.Event()
@@ -130,7 +131,7 @@ class Outbox:
         A database that does not answer is tried again: outcomes wait for it.
         """
         outcomes, self._outcomes = self._outcomes, []
-        limit = min(AT_ONCE - len(self._under_way), self._budget.free())
+        limit = min(AT_ONCE - self._under_way, self._budget.free())
         if not outcomes and limit <= 0:
             return 0
         try:
@@ -140,11 +141,11 @@ class Outbox:
             self._outcomes = outcomes + self._outcomes
             await asyncio.sleep(FAULT_PAUSE_S)
             return 0
+        _log_sent(outcomes)
         self._budget.take(len(claimed))
+        self._under_way += len(claimed)
         for delivery in claimed:
-            task = tasks.create_task(self._deliver(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            tasks.create_task(self._deliver(delivery))
         return len(claimed)
 
     async def flush(self) -> None:
@@ -152,6 +153,7 @@ class Outbox:
         if self._outcomes:
             outcomes, self._outcomes = self._outcomes, []
             await self._store.exchange(outcomes, self._plan(0))
+            _log_sent(outcomes)
 
     def wake(self) -> None:
         """Look for due deliveries at once."""
@@ -178,19 +180,21 @@ class Outbox:
                 await asyncio.wait_for(self._wake.wait(), IDLE_S)
 
     async def _deliver(self, delivery: Delivery) -> None:
-        outcome = await self._publish(delivery)
+        try:
+            outcome = await self._publish(delivery)
+        finally:
+            self._under_way -= 1
         verdict = self._judge(delivery, outcome)
         self._outcomes.append(Outcome(delivery, verdict))
         self._wake.set()
-        fields = {
-            "delivery": delivery.id,
-            "action": delivery.action.value,
-            "chat": delivery.destination.chat,
-        }
-        if verdict.step is Step.SENT:
-            _log.info("delivery sent", extra=fields)
-        else:
-            fields |= {"step": verdict.step.value, "reason": verdict.reason}
+        if verdict.step is not Step.SENT:
+            fields = {
+                "delivery": delivery.id,
+                "action": delivery.action.value,
+                "chat": delivery.destination.chat,
+                "step": verdict.step.value,
+                "reason": verdict.reason,
+            }
             _log.warning("delivery not sent", extra=fields)
 
     def _judge(self, delivery: Delivery, outcome: Receipt | PublishError | None) -> Verdict:
@@ -256,6 +260,17 @@ class Outbox:
 def plain(message: Message) -> Message:
     """The message without markup and buttons, for a server that refuses them."""
     return replace(message, html="", buttons=())
+
+
+def _log_sent(outcomes: Sequence[Outcome]) -> None:
+    """One line for each commit, that names every delivery: a line for each would cost a sixth."""
+    sent = [one.delivery for one in outcomes if one.verdict.step is Step.SENT]
+    if sent:
+        fields = {
+            "deliveries": ",".join(str(one.id) for one in sent),
+            "chats": ",".join(str(one.destination.chat) for one in sent),
+        }
+        _log.info("deliveries sent", extra=fields)
 
 
 def _back_off(delivery: Delivery) -> timedelta:

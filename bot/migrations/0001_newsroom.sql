@@ -147,10 +147,10 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_unconfirmed ON deliveries (id) WHERE unconfirmed_at IS NOT NULL;
 CREATE INDEX deliveries_next ON deliveries (lane, id) WHERE state = 'pending';
-CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE state IN ('sending', 'unknown');
 CREATE INDEX deliveries_waiting ON deliveries (chat_id, lane, id) WHERE state = 'pending';
 CREATE INDEX deliveries_under_way ON deliveries (chat_id) WHERE state IN ('sending', 'unknown');
-CREATE INDEX deliveries_message ON deliveries (chat_id, message_id) WHERE action = 'send';
+CREATE INDEX deliveries_message ON deliveries (chat_id, message_id)
+    WHERE action = 'send' AND message_id IS NOT NULL;
 
 CREATE TABLE known_messages (
     space BIGINT NOT NULL,

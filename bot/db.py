@@ -1,8 +1,9 @@
 """The narrow driver below the Store, twice: SQLite and PostgreSQL, each off the event loop.
 
-SQLite runs on one thread of its own; sqlite-utils opens it and builds its full-text index. Each
-transaction begins IMMEDIATE: a deferred one fails with "database is locked" as soon as two
-processes read and then write. PostgreSQL runs on a pool of connections, a thread each.
+SQLite has a thread that writes and one that reads; sqlite-utils sets the file up and builds its
+full-text index. A transaction that writes begins IMMEDIATE: a deferred one fails with "database is
+locked" as soon as two processes read and then write. PostgreSQL runs on a pool of connections, a
+thread each.
 
 The SQL of the store is neutral but for the tokens of `Dialect`.
 """
@@ -62,6 +63,13 @@ class MigratedDatabase(Protocol):
         """
         ...
 
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, which only reads what is committed; it waits for no writer.
+
+        Raises DatabaseError.
+        """
+        ...
+
     async def open(self) -> None:
         """Connect. Raises DatabaseError."""
         ...
@@ -95,21 +103,21 @@ class SqliteTransaction:
     """A transaction of the SQLite driver; lives on the driver's thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def fetch(self, sql: str, **params: Any) -> list[Row]:
         """Run a query (or a statement with RETURNING) and give its rows."""
-        cursor = self._connection.execute(_sqlite_sql(sql), params)
+        cursor = self.connection.execute(_sqlite_sql(sql), params)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def execute(self, sql: str, **params: Any) -> int:
         """Run a statement and give the number of rows that it changed."""
-        return self._connection.execute(_sqlite_sql(sql), params).rowcount
+        return self.connection.execute(_sqlite_sql(sql), params).rowcount
 
     def execute_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run a statement once for each set of parameters."""
-        self._connection.executemany(_sqlite_sql(sql), rows)
+        self.connection.executemany(_sqlite_sql(sql), rows)
 
     def search(
         self, terms: Sequence[str], *, every: bool, limit: int, offset: int = 0
@@ -120,7 +128,7 @@ class SqliteTransaction:
         if not match:
             return []
         weights = f"bm25({TITLE_WEIGHT}, {SUMMARY_WEIGHT}, {BODY_WEIGHT})"
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT rowid FROM stories_fts WHERE stories_fts MATCH ? AND rank MATCH ?"
             " ORDER BY rank LIMIT ? OFFSET ?",
             (match, weights, limit, offset),
@@ -128,54 +136,41 @@ class SqliteTransaction:
         return [row[0] for row in rows]
 
 
-class SqliteDatabase:
-    """A SQLite file in WAL mode, on a thread of its own."""
+class SqliteThread:
+    """One connection to a SQLite file, on a thread of its own."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, name: str) -> None:
         self._path = path
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
-        self._tables: sqlite_utils.Database | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._connection: sqlite3.Connection | None = None
 
-    async def open(self) -> None:
-        """Open the file, creating it and its folder where missing. Raises DatabaseError."""
-        await self._call(self._open)
-
-    async def migrate(self) -> list[str]:
-        """Apply the pending steps of the schema; give their names. Safe to repeat."""
-        return await self._call(lambda: self._transact(self._apply_pending))
-
-    async def run(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one transaction; see MigratedDatabase."""
-        return await self._call(partial(self._transact, work))
-
-    async def close(self) -> None:
-        """Finish what runs and close the file."""
-        await self._call(self._close)
-        self._thread.shutdown()
-
-    async def _call(self, function: Callable[[], T]) -> T:
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run a function on the thread. Raises DatabaseError."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, function)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             raise DatabaseError(f"SQLite, {self._path}: {error}") from error
 
-    def _open(self) -> None:
-        try:
-            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseError(f"cannot create the folder of {self._path}: {error}") from error
-        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        self._tables = sqlite_utils.Database(connection)
-        self._tables.enable_wal()
-        self._tables.execute("PRAGMA foreign_keys = ON")
-        self._tables.execute("PRAGMA synchronous = FULL")
+    async def transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction that begins as told. Raises DatabaseError."""
+        return await self.call(partial(self._transact, begin, work))
 
-    def _transact(self, work: Callable[[Transaction], T]) -> T:
-        if self._tables is None:
+    def connect(self) -> sqlite3.Connection:
+        """Open the file; to be called on the thread."""
+        self._connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        return self._connection
+
+    async def close(self) -> None:
+        """Finish what runs, close the file and end the thread."""
+        await self.call(self._close)
+        self._thread.shutdown()
+
+    def _transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
+        connection = self._connection
+        if connection is None:
             raise DatabaseError(f"SQLite, {self._path}: not open")
-        connection: sqlite3.Connection = self._tables.conn
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(begin)
         try:
             result = work(SqliteTransaction(connection))
         except BaseException:
@@ -184,21 +179,66 @@ class SqliteDatabase:
         connection.execute("COMMIT")
         return result
 
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class SqliteDatabase:
+    """A SQLite file in WAL mode: one connection writes, another reads what is committed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._writer = SqliteThread(path, "sqlite")
+        self._reader = SqliteThread(path, "sqlite-reader")
+
+    async def open(self) -> None:
+        """Open the file, creating it and its folder where missing. Raises DatabaseError."""
+        await self._writer.call(self._open)
+        await self._reader.call(self._open_reader)
+
+    async def migrate(self) -> list[str]:
+        """Apply the pending steps of the schema; give their names. Safe to repeat."""
+        return await self.run(self._apply_pending)
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction; see MigratedDatabase."""
+        return await self._writer.transact("BEGIN IMMEDIATE", work)
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, which only reads; see MigratedDatabase."""
+        return await self._reader.transact("BEGIN", work)
+
+    async def close(self) -> None:
+        """Finish what runs and close the file."""
+        await self._reader.close()
+        await self._writer.close()
+
+    def _open(self) -> None:
+        try:
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"cannot create the folder of {self._path}: {error}") from error
+        tables = sqlite_utils.Database(self._writer.connect())
+        tables.enable_wal()
+        tables.execute("PRAGMA foreign_keys = ON")
+        tables.execute("PRAGMA synchronous = FULL")
+
+    def _open_reader(self) -> None:
+        self._reader.connect().execute("PRAGMA query_only = ON")
+
     def _apply_pending(self, tx: Transaction) -> list[str]:
         return apply_pending(
             tx, {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT"}, self._index_search
         )
 
-    def _index_search(self, _: Transaction) -> None:
-        assert self._tables is not None
-        self._tables.table("stories").enable_fts(
+    @staticmethod
+    def _index_search(tx: Transaction) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        sqlite_utils.Database(tx.connection).table("stories").enable_fts(
             SEARCHED_COLUMNS, create_triggers=True, tokenize="unicode61"
         )
-
-    def _close(self) -> None:
-        if self._tables is not None:
-            self._tables.close()
-            self._tables = None
 
 
 class PostgresTransaction:
@@ -264,6 +304,10 @@ class PostgresDatabase:
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction; again where another one was in its way."""
         return await self._call(partial(self._transact, work))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, which only reads: here a writer holds up no reader anyway."""
+        return await self.run(work)
 
     async def close(self) -> None:
         """Finish what runs and let go of the connections."""

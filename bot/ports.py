@@ -55,6 +55,10 @@ class Database(Protocol):
         """Run `work` in one transaction off the event loop; commit, or roll back if it raises."""
         ...
 
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, which only reads what is committed; no writer holds it up."""
+        ...
+
     async def close(self) -> None:
         """Finish what runs and let go of the database."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.store.rows import ms, tag_key, to_chat, to_ms
-from bot.store.transactional import Verbs, transactional
+from bot.store.transactional import Verbs, reading, transactional
 from bot.types import ChatType, Member, Subscription
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AudienceVerbs(Verbs):
             )
         )
 
-    @transactional
+    @reading
     def find_chat(self, tx: Transaction, telegram_id: int) -> Chat | None:
         """A chat by Telegram's id."""
         rows = tx.fetch("SELECT * FROM chats WHERE telegram_id = :id", id=telegram_id)
@@ -109,7 +109,7 @@ class AudienceVerbs(Verbs):
         )
         return None
 
-    @transactional
+    @reading
     def find_subscription(
         self, tx: Transaction, chat_id: int, thread_id: int
     ) -> Subscription | None:
@@ -164,7 +164,7 @@ class AudienceVerbs(Verbs):
         )
         return [row["username"] for row in rows]
 
-    @transactional
+    @reading
     def list_members(self, tx: Transaction, after_id: int, limit: int) -> list[Member]:
         """Chats with a Telegram id and their live wishes, by id, those above `after_id`."""
         chats = tx.fetch(
@@ -181,7 +181,7 @@ class AudienceVerbs(Verbs):
         for member in members:
             _take_over(tx, member, now)
 
-    @transactional
+    @reading
     def list_group_ids(self, tx: Transaction) -> list[int]:
         """Telegram's ids of the groups and supergroups that are open."""
         rows = tx.fetch(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.store.rows import STORY_COLUMNS, dump_message, ms, to_broadcast, to_story
-from bot.store.transactional import Verbs, transactional
+from bot.store.transactional import Verbs, reading, transactional
 from bot.types import BroadcastReport, DeliveryState
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ class BroadcastVerbs(Verbs):
         )
         return changed == 1
 
-    @transactional
+    @reading
     def find_broadcast(self, tx: Transaction, broadcast_id: int) -> StoryBroadcast | None:
         """A broadcast with its story."""
         rows = tx.fetch("SELECT * FROM broadcasts WHERE id = :id", id=broadcast_id)
         return _with_stories(tx, rows)[0] if rows else None
 
-    @transactional
+    @reading
     def list_due_broadcasts(
         self, tx: Transaction, now: datetime, limit: int
     ) -> list[StoryBroadcast]:
@@ -147,7 +147,7 @@ class BroadcastVerbs(Verbs):
             _keep_message(tx, broadcast_id)
         return opened == 1
 
-    @transactional
+    @reading
     def list_fanning(self, tx: Transaction) -> list[int]:
         """Open broadcasts whose fan-out is not complete, oldest first."""
         rows = tx.fetch("SELECT id FROM broadcasts WHERE fan_cursor IS NOT NULL ORDER BY id")
@@ -205,7 +205,7 @@ class BroadcastVerbs(Verbs):
             now=ms(now),
         )
 
-    @transactional
+    @reading
     def list_crowds(self, tx: Transaction, broadcast_ids: Sequence[int], burst: int) -> list[Crowd]:
         """Destinations for which more than `burst` of these broadcasts wait."""
         ids, number = _listed(broadcast_ids), len(broadcast_ids)
@@ -276,7 +276,7 @@ class BroadcastVerbs(Verbs):
             now=ms(now),
         )
 
-    @transactional
+    @reading
     def list_stale(self, tx: Transaction, limit: int) -> list[StoryBroadcast]:
         """Open broadcasts whose story has a newer revision than their message shows."""
         rows = tx.fetch(
@@ -320,7 +320,7 @@ class BroadcastVerbs(Verbs):
             id=broadcast_id,
         )
 
-    @transactional
+    @reading
     def report_broadcast(self, tx: Transaction, broadcast_id: int) -> BroadcastReport:
         """How many sends of a broadcast stand in each state."""
         rows = tx.fetch(
@@ -332,7 +332,7 @@ class BroadcastVerbs(Verbs):
             broadcast_id, {DeliveryState(row["state"]): row["number"] for row in rows}
         )
 
-    @transactional
+    @reading
     def count_audience(self, tx: Transaction, story_id: int) -> int:
         """How many destinations a broadcast of this story would reach now."""
         rows = tx.fetch(
@@ -342,7 +342,7 @@ class BroadcastVerbs(Verbs):
         number: int = rows[0]["number"]
         return number
 
-    @transactional
+    @reading
     def count_reached(self, tx: Transaction, story_id: int) -> int:
         """How many destinations broadcasts of this story have reached or are about to."""
         rows = tx.fetch(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.store.audience import close_chat, move_chat
 from bot.store.rows import load_message, ms, to_delivery, to_moment
-from bot.store.transactional import Verbs, transactional
+from bot.store.transactional import Verbs, reading, transactional
 from bot.types import Action, ChatType, DeliveryState, Step
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class DeliveryVerbs(Verbs):
             before=ms(now - KEEP_KNOWN),
         )
 
-    @transactional
+    @reading
     def find_message(self, tx: Transaction, broadcast_id: int, revision: int) -> Message | None:
         """The message of a broadcast as it was at a revision."""
         rows = tx.fetch(
@@ -258,7 +258,7 @@ class DeliveryVerbs(Verbs):
         )
         return load_message(rows[0]["message"]) if rows else None
 
-    @transactional
+    @reading
     def outbox_health(self, tx: Transaction) -> OutboxHealth:
         """Deliveries by state and the oldest one that waits."""
         rows = tx.fetch("SELECT state, COUNT(*) AS number FROM deliveries GROUP BY state")

@@ -16,7 +16,7 @@ from bot.store.rows import (
     to_ms,
     to_story,
 )
-from bot.store.transactional import Verbs, transactional
+from bot.store.transactional import Verbs, reading, transactional
 from bot.types import KnownStory
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class NewsroomVerbs(Verbs):
             attempt=feed.attempt,
         )
 
-    @transactional
+    @reading
     def list_feed_health(self, tx: Transaction) -> list[FeedHealth]:
         """Health of every live feed."""
         rows = tx.fetch("SELECT * FROM feeds WHERE retired_at IS NULL ORDER BY id")
@@ -175,22 +175,22 @@ class NewsroomVerbs(Verbs):
             raise NotFoundError(f"no story under {sighting.key}")
         return to_story(rows[0])
 
-    @transactional
+    @reading
     def find_story(self, tx: Transaction, story_id: int) -> Story | None:
         """A story by its id."""
         return _first(_select_stories(tx, "s.id = :id", id=story_id))
 
-    @transactional
+    @reading
     def find_story_by_code(self, tx: Transaction, code: str) -> Story | None:
         """A story by its public code."""
         return _first(_select_stories(tx, "s.code = :code", code=code))
 
-    @transactional
+    @reading
     def find_story_by_key(self, tx: Transaction, key: str) -> Story | None:
         """A story by the comparison key of its URL."""
         return _first(_select_stories(tx, "s.story_key = :key", key=key))
 
-    @transactional
+    @reading
     def find_story_by_message(
         self, tx: Transaction, telegram_id: int, message_id: int
     ) -> Story | None:
@@ -205,7 +205,7 @@ class NewsroomVerbs(Verbs):
         )
         return _first(rows)
 
-    @transactional
+    @reading
     def list_latest(
         self, tx: Transaction, limit: int, offset: int = 0, tag: str | None = None
     ) -> list[Story]:
@@ -224,7 +224,7 @@ class NewsroomVerbs(Verbs):
         )
         return [to_story(row) for row in rows]
 
-    @transactional
+    @reading
     def list_matching(
         self,
         tx: Transaction,
@@ -240,7 +240,7 @@ class NewsroomVerbs(Verbs):
         stories = [_first(_select_stories(tx, shown, id=story_id)) for story_id in ids]
         return [story for story in stories if story is not None]
 
-    @transactional
+    @reading
     def list_tags(self, tx: Transaction, limit: int) -> list[str]:
         """Tags that the newest stories use, the most used first, as comparison keys."""
         rows = tx.fetch(

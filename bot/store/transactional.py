@@ -1,4 +1,4 @@
-"""One store verb, one transaction."""
+"""One store verb, one transaction: `@transactional`, or `@reading` where nothing is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = TypeVar("V", bound="Verbs")
 
 
 class Verbs:
-    """Verbs over one database; each is a method marked `@transactional`."""
+    """Verbs over one database; each is a method marked `@transactional` or `@reading`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,5 +34,17 @@ def transactional(
     @wraps(verb)
     async def run(self: V, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._database.run(lambda tx: verb(self, tx, *args, **kwargs))
+
+    return run
+
+
+def reading(
+    verb: Callable[Concatenate[V, Transaction, P], T],
+) -> Callable[Concatenate[V, P], Coroutine[Any, Any, T]]:
+    """Like `transactional`, for a verb that only reads: it does not wait for those that write."""
+
+    @wraps(verb)
+    async def run(self: V, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._database.read(lambda tx: verb(self, tx, *args, **kwargs))
 
     return run

@@ -142,10 +142,9 @@ class Outbox:
             await asyncio.sleep(FAULT_PAUSE_S)
             return 0
         _log_sent(outcomes)
-        self._budget.take(len(claimed))
         self._under_way += len(claimed)
-        for delivery in claimed:
-            tasks.create_task(self._deliver(delivery))
+        for delivery, wait_s in zip(claimed, self._budget.take(len(claimed)), strict=True):
+            tasks.create_task(self._deliver(delivery, wait_s))
         return len(claimed)
 
     async def flush(self) -> None:
@@ -171,16 +170,18 @@ class Outbox:
         return ClaimPlan(self._worker, limit, now, now + LEASE)
 
     async def _pause(self, started: int) -> None:
-        if started:
-            await asyncio.sleep(max(TICK_S, self._budget.wait_s()))
-        elif self._outcomes:
+        """Gather outcomes for a while; without any, wait for them or for room in the budget."""
+        if started or self._outcomes:
             await asyncio.sleep(TICK_S)
-        else:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), IDLE_S)
+            return
+        wait_s = self._budget.wait_s()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), min(wait_s, IDLE_S) if wait_s else IDLE_S)
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, wait_s: float) -> None:
         try:
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
             outcome = await self._publish(delivery)
         finally:
             self._under_way -= 1

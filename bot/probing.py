@@ -5,6 +5,9 @@ message's buttons to what they are already is refused as "not modified", which p
 message is there; so an unknown send is looked for among the ids that it may have got, before
 anything else is delivered to its chat. Ids that are known to be other messages are never asked for,
 so no other message can be changed.
+
+Each chat takes about one probe a second, so all unknown sends are looked for side by side, a round
+of probes at a time; an id that one finds is one less to ask for by the others.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import (
-    DatabaseError,
     DestinationGone,
     DestinationMoved,
+    NotFoundError,
     PublishError,
     RetryLater,
 )
@@ -27,7 +30,7 @@ from bot.store import ClaimPlan
 from bot.types import ChatType, ProbeAnswer, Step, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bot.limits import Budget
@@ -35,46 +38,118 @@ if TYPE_CHECKING:
     from bot.store import KnownIds, Store
     from bot.types import Delivery, Prepared
 
-LEASE = timedelta(seconds=10)
-AT_ONCE = 64
+    Asked = Mapping[int, ProbeAnswer]
+
+LEASE = timedelta(seconds=12)
+AT_ONCE = 256
 MOST_PROBES = 60
 MOST_PROBES_IN_ALL = 200
 # Ids beyond the newest known one: messages of readers that no update has told of yet.
 SPARE_IDS = 10
 # Where a chat numbers its own messages, so many ids without a message are its end.
 END_AFTER = 3
-PROBE_AGAIN = timedelta(seconds=2)
+# More ids than the whole bot account can use up while one request is under way.
+SPAN = 33_000
+# A probe that was lost may still take effect for 8 s; it must not undo a
+# correction nor meet an answer that took its id.
+PROBE_AGAIN = timedelta(seconds=9)
+ROUND_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Ids that an unknown send may have got, the likeliest first.
+def shared_candidates(floor: int, known: KnownIds, searching: int, last: int) -> Iterator[int]:
+    """Ids that a send may have got where one counter serves many chats, the likeliest first.
 
-    `ends_after` ids in a row without a message end the search above `newest`, None where that
-    proves nothing; `complete` says that no id was left out.
+    These are the gaps above the floor and, up to `last`, some ids beyond the newest known one: one
+    for each unsettled send besides the `searching` ones, and a few for messages not heard of. What
+    the searching ones own among them they find themselves.
     """
-
-    ids: tuple[int, ...]
-    newest: int
-    ends_after: int | None
-    complete: bool
-
-
-def find_candidates(delivery: Delivery, known: KnownIds) -> Candidates:
-    """The ids above the floor that are not known, and some beyond the newest known one."""
-    floor = delivery.floor_id or 0
     newest = max(known.known, default=floor)
-    last = newest + known.unknown_deliveries + SPARE_IDS
-    ids = [one for one in range(floor + 1, last + 1) if one not in known.known]
-    numbered = delivery.chat_type in {ChatType.SUPERGROUP, ChatType.CHANNEL}
-    return Candidates(
-        ids=tuple(ids[:MOST_PROBES]),
-        newest=newest,
-        ends_after=END_AFTER if numbered else None,
-        complete=len(ids) <= MOST_PROBES,
-    )
+    beyond = newest + max(0, known.unknown_deliveries - searching) + SPARE_IDS
+    for message_id in range(floor + 1, min(beyond, last) + 1):
+        if message_id not in known.known:
+            yield message_id
+
+
+def next_numbered(floor: int, known: frozenset[int], asked: Asked) -> int | None:
+    """The next id to ask for in a chat that numbers its own messages; None if it is not there.
+
+    First the gaps below the newest known id, from both ends. Beyond it there may be any number of
+    members' messages that the bot was not told of, so the chat's end is looked for in growing
+    steps, and then the way back from there, since the message is among the last.
+    """
+    newest = max(known, default=floor)
+    gaps = range(floor + 1, newest)
+    from_an_end = gaps if len(asked) % 2 == 0 else reversed(gaps)
+    gap = next((one for one in from_an_end if one not in known and one not in asked), None)
+    if gap is not None:
+        return gap
+    end, to_ask = _find_end(newest, asked)
+    if to_ask is not None:
+        return to_ask
+    return next((one for one in range(end, newest, -1) if one not in asked), None)
+
+
+def _find_end(newest: int, asked: Asked) -> tuple[int, int | None]:
+    """The last id of a chat, or the next one to ask for to find it.
+
+    Some ids in a row without a message are taken as the end; fewer are deleted messages.
+    """
+    low, high = newest, newest + 1
+    while True:
+        empty, to_ask = _is_empty(high, asked)
+        if to_ask is not None:
+            return low, to_ask
+        if empty:
+            break
+        low, high = high, high + 2 * (high - newest) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        empty, to_ask = _is_empty(middle, asked)
+        if to_ask is not None:
+            return low, to_ask
+        low, high = (low, middle) if empty else (middle, high)
+    return low, None
+
+
+def _is_empty(start: int, asked: Asked) -> tuple[bool, int | None]:
+    """Whether no message stands at an id and the next ones, or the one to ask for to know."""
+    for message_id in range(start, start + END_AFTER):
+        if message_id not in asked:
+            return False, message_id
+        if asked[message_id] is not ProbeAnswer.NOTHING:
+            return False, None
+    return True, None
+
+
+@dataclass(slots=True)
+class Search:
+    """One unknown delivery that is looked for: what was asked, and what is being asked."""
+
+    delivery: Delivery
+    prepared: Prepared
+    asked: dict[int, ProbeAnswer] = field(default_factory=dict)
+    probes: int = 0
+    last: int | None = None
+    asking: asyncio.Task[tuple[int, ProbeAnswer | PublishError]] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the message's id comes from the counter of the whole bot account."""
+        return self.delivery.chat_type in {ChatType.PRIVATE, ChatType.GROUP}
+
+    def next_id(self, known: KnownIds, searching: int) -> int | None:
+        """The next id to ask for, None if there is none left."""
+        floor = self.delivery.floor_id or 0
+        if not self.is_shared:
+            above = frozenset(one for one in known.known if one > floor)
+            return next_numbered(floor, above, self.asked)
+        if self.last is None:
+            newest = max(known.known, default=floor)
+            self.last = min(newest + known.unknown_deliveries + SPARE_IDS, floor + SPAN)
+        candidates = shared_candidates(floor, known, searching, self.last)
+        return next((one for one in candidates if one not in self.asked), None)
 
 
 class Prober:
@@ -95,62 +170,143 @@ class Prober:
         self._prepared = prepared
         self._clock = clock
         self._worker = worker
+        self._claimed: list[Delivery] = []
+        self._searches: dict[int, Search] = {}
+        self._asked: dict[int, tuple[Delivery, dict[int, ProbeAnswer]]] = {}
 
     async def settle_due(self, now: datetime) -> bool:
-        """Settle the unknown deliveries whose time has come; False where there was none.
-
-        Deliveries whose ids are counted together are settled one after the other: each id that is
-        found is one less to ask for.
-        """
-        plan = ClaimPlan(self._worker, AT_ONCE, now, now + LEASE)
-        spaces: dict[int, list[Delivery]] = defaultdict(list)
-        for delivery in await self._store.claim_unknown(plan):
-            shared = delivery.chat_type in {ChatType.PRIVATE, ChatType.GROUP}
-            spaces[0 if shared else delivery.chat_id].append(delivery)
+        """Settle the unknown deliveries whose time has come; False where there was none."""
+        await self._claim(now)
+        if not self._searches:
+            return False
         async with asyncio.TaskGroup() as tasks:
-            for deliveries in spaces.values():
-                tasks.create_task(self._settle_all(deliveries))
-        return bool(spaces)
-
-    async def _settle_all(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
             try:
-                await self._settle(delivery)
-            except DatabaseError:
-                _log.exception("unknown delivery not settled", extra={"delivery": delivery.id})
+                while self._searches:
+                    await self._round(tasks)
+                    await self._claim(max(now, self._clock()))
+            finally:
+                for search in self._searches.values():
+                    if search.asking is not None:
+                        search.asking.cancel()
+                        search.asking = None
+        return True
 
-    async def _settle(self, delivery: Delivery) -> None:
-        prepared = await self._prepared(delivery)
-        search = _Search(self._publisher, self._budget, delivery, prepared)
+    async def _claim(self, now: datetime) -> None:
+        limit = AT_ONCE - len(self._searches)
+        if limit <= 0:
+            return
+        plan = ClaimPlan(self._worker, limit, now, now + LEASE)
+        self._claimed += await self._store.claim_unknown(plan)
+        while self._claimed:
+            await self._begin(self._claimed[-1])
+            self._claimed.pop()
+
+    async def _begin(self, delivery: Delivery) -> None:
         try:
-            verdict = await self._look(search)
-        except PublishError as error:
-            verdict = self._interrupted(search, error)
-        await asyncio.shield(
-            self._store.settle_unknown(delivery, verdict, search.probes, self._clock())
-        )
+            search = Search(delivery, await self._prepared(delivery))
+        except NotFoundError as error:
+            await self._settle(delivery, self._unsettled(delivery, str(error)), 0)
+            return
+        before, asked = self._asked.pop(delivery.id, (delivery, {}))
+        if (before.floor_id, before.revision) == (delivery.floor_id, delivery.revision):
+            search.asked = asked
+        self._searches[delivery.id] = search
+
+    async def _round(self, tasks: asyncio.TaskGroup) -> None:
+        """Ask for one id in each chat; then settle what is found or has nothing left to ask."""
+        spaces: dict[int, list[Search]] = defaultdict(list)
+        for search in self._searches.values():
+            spaces[0 if search.is_shared else search.delivery.chat_id].append(search)
+        for searches in spaces.values():
+            await self._ask_next(searches, tasks)
+        asking = [one.asking for one in self._searches.values() if one.asking is not None]
+        if asking:
+            await asyncio.wait(asking, timeout=ROUND_S)
+        for search in list(self._searches.values()):
+            if search.asking is not None and search.asking.done():
+                await self._learn(search, *search.asking.result())
+
+    async def _ask_next(self, searches: Sequence[Search], tasks: asyncio.TaskGroup) -> None:
+        """Let each search in a space ask for an id.
+
+        One that has nothing left to ask waits for the others: what they find tells how far the
+        space reaches. Where none has, the messages are not there.
+        """
+        lowest = min(searches, key=lambda one: one.delivery.floor_id or 0)
+        known = await self._store.find_known_ids(lowest.delivery)
+        for search in searches:
+            if search.asking is not None:
+                continue
+            if search.prepared.markup is None:
+                await self._give_up(search, "it has no buttons to be known by")
+            elif (message_id := search.next_id(known, len(searches))) is None:
+                continue
+            elif len(search.asked) >= MOST_PROBES:
+                await self._give_up(search, "too many messages to ask for")
+            else:
+                search.asking = tasks.create_task(self._ask(search, message_id))
+        if not any(search.asking for search in searches):
+            for search in searches:
+                if search.delivery.id in self._searches:
+                    now = self._clock()
+                    await self._end(search, Verdict(Step.RETRY, "not there, as probes showed", now))
+
+    async def _ask(self, search: Search, message_id: int) -> tuple[int, ProbeAnswer | PublishError]:
+        destination = search.delivery.destination
+        await self._budget.wait_probe_turn(destination.chat)
+        async with self._budget.alone(destination.chat):
+            if self._budget.is_answer(destination.chat, message_id):
+                return message_id, ProbeAnswer.OTHER
+            search.probes += 1
+            try:
+                answer = await self._publisher.probe(destination, message_id, search.prepared)
+            except PublishError as error:
+                self._note_refusal(destination.chat, error)
+                return message_id, error
+        return message_id, answer
+
+    def _note_refusal(self, chat: int | str, error: PublishError) -> None:
+        if not isinstance(error, RetryLater):
+            return
+        if error.after_s is None:
+            self._budget.hold_answers(chat, PROBE_AGAIN.total_seconds())
+        else:
+            self._budget.note_refused(chat, error.after_s)
+
+    async def _learn(
+        self, search: Search, message_id: int, answer: ProbeAnswer | PublishError
+    ) -> None:
+        search.asking = None
+        if isinstance(answer, PublishError):
+            self._asked[search.delivery.id] = search.delivery, search.asked
+            await self._end(search, self._interrupted(search, answer))
+        elif answer is ProbeAnswer.HERE:
+            found = Verdict(Step.SENT, "found by a probe", message_id=message_id)
+            await self._end(search, found)
+        else:
+            search.asked[message_id] = answer
+
+    async def _give_up(self, search: Search, reason: str) -> None:
+        await self._end(search, self._unsettled(search.delivery, reason))
+
+    async def _end(self, search: Search, verdict: Verdict) -> None:
+        await self._settle(search.delivery, verdict, search.probes)
+        del self._searches[search.delivery.id]
+        if verdict.step is not Step.UNKNOWN:
+            self._asked.pop(search.delivery.id, None)
+
+    async def _settle(self, delivery: Delivery, verdict: Verdict, probes: int) -> None:
+        await asyncio.shield(self._store.settle_unknown(delivery, verdict, probes, self._clock()))
         _log.warning(
             "unknown delivery settled",
             extra={
                 "delivery": delivery.id,
                 "chat": delivery.destination.chat,
                 "step": verdict.step.value,
-                "probes": search.probes,
+                "probes": probes,
                 "reason": verdict.reason,
             },
         )
-
-    async def _look(self, search: _Search) -> Verdict:
-        if search.prepared.markup is None:
-            return self._unsettled(search.delivery, "it has no buttons to be known by")
-        known = await self._store.find_known_ids(search.delivery)
-        candidates = find_candidates(search.delivery, known)
-        found = await search.run(candidates)
-        if found is not None:
-            return Verdict(Step.SENT, "found by a probe", message_id=found)
-        if candidates.complete or search.reached_end:
-            return Verdict(Step.RETRY, "not there, as probes showed", self._clock())
-        return self._unsettled(search.delivery, "too many messages to ask for")
 
     def _unsettled(self, delivery: Delivery, reason: str) -> Verdict:
         """What to do where probing cannot tell: a channel's readers would all see a double."""
@@ -158,7 +314,7 @@ class Prober:
             return Verdict(Step.UNCONFIRMED, f"unconfirmed: {reason}")
         return Verdict(Step.RETRY, f"unconfirmed: {reason}; sent again", self._clock())
 
-    def _interrupted(self, search: _Search, error: PublishError) -> Verdict:
+    def _interrupted(self, search: Search, error: PublishError) -> Verdict:
         match error:
             case RetryLater() if search.delivery.probes + search.probes > MOST_PROBES_IN_ALL:
                 return self._unsettled(search.delivery, str(error))
@@ -173,42 +329,3 @@ class Prober:
                 return Verdict(Step.UNKNOWN, str(error), self._clock() + PROBE_AGAIN)
             case _:
                 return self._unsettled(search.delivery, str(error))
-
-
-class _Search:
-    """One search for one delivery's message."""
-
-    def __init__(
-        self, publisher: Publisher, budget: Budget, delivery: Delivery, prepared: Prepared
-    ) -> None:
-        self._publisher = publisher
-        self._budget = budget
-        self.delivery = delivery
-        self.prepared = prepared
-        self.probes = 0
-        self.reached_end = False
-
-    async def run(self, candidates: Candidates) -> int | None:
-        """Ask for one id after another; gives the message's id, None if none is it."""
-        empty_in_a_row = 0
-        for message_id in candidates.ids:
-            answer = await self._ask(message_id)
-            if answer is ProbeAnswer.HERE:
-                return message_id
-            beyond = message_id > candidates.newest
-            empty_in_a_row = empty_in_a_row + 1 if answer is ProbeAnswer.NOTHING and beyond else 0
-            if candidates.ends_after is not None and empty_in_a_row >= candidates.ends_after:
-                self.reached_end = True
-                return None
-        return None
-
-    async def _ask(self, message_id: int) -> ProbeAnswer:
-        chat = self.delivery.destination.chat
-        await self._budget.wait_probe_turn(chat)
-        self.probes += 1
-        try:
-            return await self._publisher.probe(self.delivery.destination, message_id, self.prepared)
-        except RetryLater as error:
-            if error.after_s is not None:
-                self._budget.note_refused(chat, error.after_s)
-            raise

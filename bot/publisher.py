@@ -6,6 +6,7 @@ it. The Bot API's errors become ours here, once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -127,16 +128,11 @@ class TelegramPublisher:
         except MessageRejected as error:
             if NOT_MODIFIED not in str(error).lower():
                 raise
-        except OutcomeUnknown as error:
-            raise RetryLater(str(error)) from error
 
     async def retract(self, destination: Destination, message_id: int) -> None:
         """Delete a published message. Raises PublishError."""
         body = _head(destination) + b'"message_id":%d}' % message_id
-        try:
-            await self._call("deleteMessage", body)
-        except OutcomeUnknown as error:
-            raise RetryLater(str(error)) from error
+        await self._call("deleteMessage", body)
 
     async def probe(
         self, destination: Destination, message_id: int, prepared: Prepared
@@ -145,7 +141,8 @@ class TelegramPublisher:
 
         The markup is set to what it is already, so the message that is meant does not change: the
         server says "not modified". An edit that goes through tells by its text whose message it
-        was. Raises PublishError; an unknown outcome may be asked again.
+        was; another's gets no buttons from us. Raises PublishError; an unknown outcome may be asked
+        again.
         """
         assert prepared.markup is not None
         head = _head(destination) + b'"message_id":%d,' % message_id
@@ -160,8 +157,11 @@ class TelegramPublisher:
             return ProbeAnswer.NOTHING if gone else ProbeAnswer.OTHER
         except OutcomeUnknown as error:
             raise RetryLater(str(error)) from error
-        is_ours = isinstance(edited, dict) and edited.get("text") == prepared.text
-        return ProbeAnswer.HERE if is_ours else ProbeAnswer.OTHER
+        if isinstance(edited, dict) and edited.get("text") == prepared.text:
+            return ProbeAnswer.HERE
+        with contextlib.suppress(PublishError):
+            await self._call("editMessageReplyMarkup", head[:-1] + b"}")
+        return ProbeAnswer.OTHER
 
     async def _call(self, method: str, body: bytes) -> Any:
         return _result(*await self._post(method, body))

@@ -152,20 +152,22 @@ class BudgetRateLimiter(BaseRateLimiter[int]):
         for tries_left in range(rate_limit_args or 0, -1, -1):
             await self._budget.wait_turn(chat)
             try:
-                result = await callback(*args, **kwargs)
+                async with self._budget.alone(chat):
+                    result = await callback(*args, **kwargs)
+                    self._note_sent(result)
             except RetryAfter as error:
                 self._budget.note_refused(chat or 0, retry_after_s(error))
                 if not tries_left:
                     raise
             else:
                 self._budget.note_taken()
-                self._note_sent(result)
                 return result
         raise AssertionError("the last try returns or raises")
 
     def _note_sent(self, result: Any) -> None:
         if isinstance(result, dict) and "message_id" in result and "chat" in result:
             chat = result["chat"]
+            self._budget.note_answer(chat["id"], result["message_id"])
             self._note(chat["id"], chat["type"], result["message_id"])
 
 

@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from factories import NOW, fan_out, message, stored_story
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.limits import Budget
 from bot.outbox import PROBE_AFTER, Outbox
-from bot.probing import MOST_PROBES, Prober, find_candidates
+from bot.probing import MOST_PROBES, SPARE_IDS, Prober, next_numbered, shared_candidates
 from bot.publisher import TelegramPublisher
 from bot.sandbox import TOKEN, Sandbox, serve
 from bot.sandbox.faults import Fault
 from bot.store import KnownIds, NotedMessage
-from bot.types import (
-    Action,
-    Button,
-    ChatType,
-    Delivery,
-    DeliveryState,
-    Destination,
-)
+from bot.types import Button, ChatType, DeliveryState, ProbeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,40 +37,59 @@ TYPES = {"private": ChatType.PRIVATE, "group": ChatType.GROUP}
 TYPES |= {"supergroup": ChatType.SUPERGROUP, "channel": ChatType.CHANNEL}
 
 
-def unknown(chat_type: ChatType = ChatType.PRIVATE, floor_id: int | None = 10) -> Delivery:
-    return Delivery(
-        id=1,
-        broadcast_id=1,
-        revision=1,
-        action=Action.SEND,
-        chat_id=1,
-        chat_type=chat_type,
-        destination=Destination(7),
-        attempt=1,
-        floor_id=floor_id,
-    )
+def candidates(known: set[int], floor: int = 10, unsettled: int = 1) -> list[int]:
+    return list(shared_candidates(floor, KnownIds(frozenset(known), unsettled), 1, 10**6))
 
 
 def test_known_ids_are_never_candidates() -> None:
-    found = find_candidates(unknown(), KnownIds(frozenset({11, 13, 14}), 1))
-    assert found.ids[:2] == (12, 15)
-    assert not {11, 13, 14} & set(found.ids)
-    assert (found.newest, found.ends_after, found.complete) == (14, None, True)
+    found = candidates({11, 13, 14})
+    assert found[:2] == [12, 15]
+    assert not {11, 13, 14} & set(found)
 
 
-def test_a_search_has_its_bound_and_says_so() -> None:
-    found = find_candidates(unknown(), KnownIds(frozenset({500}), 1))
-    assert len(found.ids) == MOST_PROBES
-    assert not found.complete
+def test_ids_beyond_the_newest_known_one_are_few() -> None:
+    assert candidates({11, 20})[-1] == 20 + SPARE_IDS
+    assert candidates({11, 20}, unsettled=6)[-1] == 25 + SPARE_IDS
 
 
-def test_a_chat_that_numbers_its_own_messages_has_an_end() -> None:
-    found = find_candidates(unknown(ChatType.CHANNEL), KnownIds(frozenset(), 1))
-    assert (found.ids[0], found.ends_after) == (11, 3)
+def search_numbered(floor: int, known: set[int], there: set[int], wanted: int) -> tuple[bool, int]:
+    """Search a chat in which messages are `there`; gives whether it is found, and the probes."""
+    asked: dict[int, ProbeAnswer] = {}
+    while (message_id := next_numbered(floor, frozenset(known), asked)) is not None:
+        assert message_id > floor
+        assert message_id not in known | set(asked)
+        if message_id == wanted:
+            return True, len(asked) + 1
+        asked[message_id] = ProbeAnswer.OTHER if message_id in there else ProbeAnswer.NOTHING
+    return False, len(asked)
 
 
-def test_without_any_known_id_the_search_begins_at_the_first() -> None:
-    assert find_candidates(unknown(floor_id=None), KnownIds(frozenset(), 1)).ids[0] == 1
+def test_a_quiet_chat_takes_one_probe_to_find_and_three_to_miss() -> None:
+    assert search_numbered(10, set(), {11}, 11) == (True, 1)
+    assert search_numbered(10, set(), set(), 0) == (False, 3)
+
+
+def test_members_whom_the_bot_does_not_hear_hide_no_message() -> None:
+    found, probes = search_numbered(10, set(), set(range(11, 400)), 395)
+    assert found
+    assert probes <= MOST_PROBES
+
+
+@given(
+    unheard=st.integers(0, 3000),
+    later=st.integers(0, 5),
+    heard=st.sets(st.integers(1, 3000), max_size=5),
+)
+def test_a_message_that_is_there_is_found(unheard: int, later: int, heard: set[int]) -> None:
+    wanted = unheard + 1
+    there = set(range(1, wanted + later + 1))
+    found, _ = search_numbered(0, (heard & there) - {wanted}, there, wanted)
+    assert found
+
+
+@given(unheard=st.integers(0, 300))
+def test_a_message_that_is_not_there_is_not_found(unheard: int) -> None:
+    assert not search_numbered(0, set(), set(range(1, unheard + 1)), 0)[0]
 
 
 @dataclass

@@ -267,13 +267,13 @@ async def test_a_retraction_deletes(api: Api, publisher: TelegramPublisher) -> N
 
 
 @pytest.mark.parametrize("handler", [reset, gibberish])
-async def test_an_edit_or_deletion_of_unknown_outcome_is_repeated(
+async def test_an_edit_or_deletion_may_have_an_unknown_outcome_and_a_probe_is_repeated(
     api: Api, publisher: TelegramPublisher, handler: Any
 ) -> None:
     api.handler = handler
-    with pytest.raises(RetryLater):
+    with pytest.raises(OutcomeUnknown):
         await publisher.edit(Destination(7), 5, publisher.prepare(message()))
-    with pytest.raises(RetryLater):
+    with pytest.raises(OutcomeUnknown):
         await publisher.retract(Destination(7), 5)
     with pytest.raises(RetryLater):
         await publisher.probe(Destination(7), 5, publisher.prepare(message()))
@@ -307,3 +307,16 @@ async def test_a_probe_that_changes_something_tells_by_its_text_whose_it_was(
 
     api.handler = edited
     assert await publisher.probe(Destination(7), 5, publisher.prepare(message())) is answer
+    assert len(api.asked) == (1 if answer is ProbeAnswer.HERE else 2)
+
+
+async def test_a_probe_that_changed_another_message_takes_its_buttons_back(
+    api: Api, publisher: TelegramPublisher
+) -> None:
+    async def edited(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"ok": True, "result": {"message_id": 5, "text": "lain"}})
+
+    api.handler = edited
+    await publisher.probe(Destination(7), 5, publisher.prepare(message()))
+    assert api.methods == ["editMessageReplyMarkup", "editMessageReplyMarkup"]
+    assert api.asked[1] == {"chat_id": 7, "message_id": 5}

@@ -470,3 +470,96 @@ async def test_a_draft_is_decided_once(store: Store) -> None:
     assert not await store.schedule_broadcast(draft.id, NOW)
     assert await store.cancel_broadcast(draft.id)
     assert await fan_out(store, draft.id, message()) is None
+
+
+async def correct(store: Store, broadcast: int, text: str) -> int:
+    item = await store.find_broadcast(broadcast)
+    assert item is not None
+    return await store.record_revision(item, message(text), NOW)
+
+
+async def test_an_edit_under_way_is_repeated_when_the_story_was_revised_again(
+    store: Store,
+) -> None:
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    (send,) = await claimed(store)
+    await record(store, send, sent(50))
+    await correct(store, broadcast, "kedua")
+    (second,) = await claimed(store, NOW + PACE)
+    await correct(store, broadcast, "ketiga")
+    assert await claimed(store, NOW + 2 * PACE) == []
+    await record(store, second, Verdict(Step.SENT))
+    (third,) = await claimed(store, NOW + 2 * PACE)
+    assert (third.action, third.revision) == (Action.EDIT, 3)
+    await record(store, third, Verdict(Step.SENT))
+    assert await claimed(store, NOW + 3 * PACE) == []
+
+
+async def test_a_revision_does_not_hasten_an_edit_that_waits_for_its_turn(store: Store) -> None:
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    (send,) = await claimed(store)
+    await record(store, send, sent(50))
+    await correct(store, broadcast, "kedua")
+    (second,) = await claimed(store, NOW + PACE)
+    await record(store, second, Verdict(Step.UNKNOWN, "lost", NOW + 3 * PACE))
+    await correct(store, broadcast, "ketiga")
+    assert await claimed(store, NOW + 2 * PACE) == []
+    (third,) = await claimed(store, NOW + 3 * PACE)
+    assert third.revision == 3
+
+
+async def test_what_went_to_a_group_is_out_of_reach_once_it_is_a_supergroup(store: Store) -> None:
+    chat = await subscribed_chat(store, -1, chat_type=ChatType.GROUP)
+    early = await opened_broadcast(store, await stored_story(store, 1))
+    late = await opened_broadcast(store, await stored_story(store, 2))
+    (send,) = await claimed(store)
+    await record(store, send, sent(50))
+    (under_way,) = await claimed(store, NOW + PACE)
+    await store.move_chat(chat.id, -100_7)
+    await record(store, under_way, sent(51))
+    for number, broadcast in enumerate((early, late), 2):
+        await correct(store, broadcast, "ralat")
+        (edit,) = await claimed(store, NOW + number * PACE)
+        assert (edit.destination.chat, edit.message_id) == (-100_7, None)
+        await record(store, edit, Verdict(Step.FAILED, "gone"))
+
+
+async def test_ids_known_under_a_groups_new_id_stay_known(store: Store) -> None:
+    group = await subscribed_chat(store, -1, chat_type=ChatType.GROUP)
+    await store.record_chat(-100_7, ChatType.SUPERGROUP, NOW)
+    await store.note_messages([NotedMessage(-100_7, ChatType.SUPERGROUP, 9)], NOW)
+    await store.move_chat(group.id, -100_7)
+    await opened_broadcast(store, await stored_story(store))
+    (delivery,) = await claimed(store)
+    assert delivery.floor_id == 9
+
+
+async def test_a_receipt_counts_even_if_it_comes_while_the_message_is_looked_for(
+    store: Store,
+) -> None:
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    (send,) = await claimed(store)
+    lapsed_at = NOW + DELIVERY_LEASE
+    assert await store.release_lapsed(lapsed_at) == 1
+    (looked_for,) = await store.claim_unknown(claim_plan(lapsed_at))
+    assert looked_for.attempt > send.attempt
+    await record(store, send, sent(50))
+    assert (await store.report_broadcast(broadcast)).counts == {DeliveryState.SENT: 1}
+
+
+async def test_the_messages_that_updates_bring_are_known(store: Store) -> None:
+    await subscribed_chat(store, 1)
+    await store.record_updates(
+        [
+            {"update_id": 1, "message": {"message_id": 70, "chat": {"id": 5, "type": "private"}}},
+            {"update_id": 2, "inline_query": {"id": "1"}},
+            {"update_id": 3, "message": {"message_id": "?", "chat": {"id": 5, "type": "odd"}}},
+        ],
+        NOW,
+    )
+    await opened_broadcast(store, await stored_story(store))
+    (delivery,) = await claimed(store)
+    assert delivery.floor_id == 70

@@ -282,6 +282,12 @@ def move_chat(tx: Transaction, chat_id: int, telegram_id: int, chat_type: ChatTy
     )
     for other in others:
         _merge_chat(tx, other["id"], chat_id)
+    # What went to the group is out of reach now; its ids would be those of other messages.
+    tx.execute(
+        "UPDATE deliveries SET message_id = NULL WHERE chat_id = :id AND EXISTS"
+        " (SELECT 1 FROM chats c WHERE c.id = :id AND c.type = 'group')",
+        id=chat_id,
+    )
     tx.execute(
         "UPDATE chats SET telegram_id = :telegram_id, type = :type WHERE id = :id",
         telegram_id=telegram_id,
@@ -319,6 +325,11 @@ def _merge_chat(tx: Transaction, source: int, target: int) -> None:
         source=source,
     )
     tx.execute("DELETE FROM subscriptions WHERE chat_id = :source", source=source)
+    tx.execute(
+        "UPDATE known_messages SET space = :target WHERE space = :source",
+        source=source,
+        target=target,
+    )
     tx.execute("DELETE FROM chats WHERE id = :source", source=source)
 
 

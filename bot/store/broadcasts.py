@@ -292,8 +292,9 @@ class BroadcastVerbs(Verbs):
     ) -> int:
         """Replace an open broadcast's message and queue an edit of each that went out.
 
-        Sends that still wait will carry the new message. Where the story has changed again
-        meanwhile, the broadcast stays stale. Gives the number of edits queued.
+        What still waits will carry the new message, and an edit that is under way is repeated when
+        it ends. Where the story has changed again meanwhile, the broadcast stays stale. Gives the
+        number of edits queued.
         """
         broadcast_id = stale.broadcast.id
         tx.execute(
@@ -314,7 +315,8 @@ class BroadcastVerbs(Verbs):
             " AND state IN ('sending', 'unknown', 'sent')"
             " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO UPDATE SET"
             " state = 'pending', due_at = :now, attempt = deliveries.attempt + 1, failures = 0,"
-            " lease_until = NULL, error = NULL, settled_at = NULL",
+            " lease_until = NULL, error = NULL, settled_at = NULL"
+            " WHERE deliveries.state NOT IN ('pending', 'sending')",
             lane=EDIT_LANE,
             now=ms(now),
             id=broadcast_id,

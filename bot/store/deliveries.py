@@ -169,7 +169,7 @@ class DeliveryVerbs(Verbs):
         )
         unknown = tx.fetch(
             "SELECT COUNT(*) AS number FROM deliveries d JOIN chats c ON c.id = d.chat_id"
-            " WHERE d.state IN ('sending', 'unknown') AND d.state = 'unknown'"
+            " WHERE d.state IN ('sending', 'unknown') AND d.action = 'send'"
             " AND (d.chat_id = :space OR (:space = 0 AND c.type IN ('private', 'group')))",
             space=space,
         )
@@ -229,12 +229,7 @@ class DeliveryVerbs(Verbs):
         self, tx: Transaction, messages: Sequence[NotedMessage], now: datetime
     ) -> None:
         """Note message ids that the bot has learned: of answers and of incoming messages."""
-        for message in messages:
-            rows = tx.fetch("SELECT id FROM chats WHERE telegram_id = :id", id=message.telegram_id)
-            if message.type in {ChatType.PRIVATE, ChatType.GROUP}:
-                _note(tx, [(SHARED_SPACE, message.message_id)], now)
-            elif rows:
-                _note(tx, [(rows[0]["id"], message.message_id)], now)
+        note_messages(tx, messages, now)
 
     @transactional
     def forget_known(self, tx: Transaction, now: datetime) -> int:
@@ -267,6 +262,18 @@ class DeliveryVerbs(Verbs):
             {DeliveryState(row["state"]): row["number"] for row in rows},
             to_moment(oldest[0]["due_at"]),
         )
+
+
+def note_messages(tx: Transaction, messages: Sequence[NotedMessage], now: datetime) -> None:
+    """Note message ids in their spaces; a chat that is not on record has none yet."""
+    noted = []
+    for message in messages:
+        if message.type in {ChatType.PRIVATE, ChatType.GROUP}:
+            noted.append((SHARED_SPACE, message.message_id))
+            continue
+        rows = tx.fetch("SELECT id FROM chats WHERE telegram_id = :id", id=message.telegram_id)
+        noted += [(row["id"], message.message_id) for row in rows]
+    _note(tx, noted, now)
 
 
 def space_of(chat_type: ChatType, chat_id: int) -> int:
@@ -330,10 +337,14 @@ def _record(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None
     for outcome in outcomes:
         if outcome.verdict.step is not Step.SENT:
             _settle(tx, outcome.delivery, outcome.verdict, now)
+    _repeat_outdated(tx, outcomes, now)
 
 
 def _end_sent(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Record plain successes; few statements, since each one costs as much as many rows."""
+    """Record plain successes; few statements, since each one costs as much as many rows.
+
+    A receipt that comes after its lease lapsed still proves that the message is there.
+    """
     done = ", ".join(
         f"({one.delivery.id}, {one.delivery.attempt}, {one.verdict.message_id or 0})"
         for one in outcomes
@@ -343,14 +354,39 @@ def _end_sent(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> No
         " UPDATE deliveries SET state = 'sent', error = NULL, settled_at = :now,"
         " lease_until = NULL, message_id = COALESCE(NULLIF(done.message_id, 0),"
         " deliveries.message_id) FROM done WHERE deliveries.id = done.id"
-        " AND deliveries.attempt = done.attempt AND state IN ('sending', 'unknown')",
+        " AND (deliveries.attempt = done.attempt AND state IN ('sending', 'unknown')"
+        " OR done.message_id > 0 AND state IN ('pending', 'unknown'))",
         now=ms(now),
     )
+    _forget_old_ids(tx, outcomes)
     _note(tx, [found for outcome in outcomes if (found := _learned(outcome))], now)
     tx.execute(
         "UPDATE chats SET refusals = 0 WHERE refusals > 0"
         f" AND id IN ({_listed(outcome.delivery.chat_id for outcome in outcomes)})"
     )
+
+
+def _forget_old_ids(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """A message that went to a group is out of reach once the group has become a supergroup."""
+    groups = [one.delivery.id for one in outcomes if one.delivery.chat_type is ChatType.GROUP]
+    if groups:
+        tx.execute(
+            f"UPDATE deliveries SET message_id = NULL WHERE id IN ({_listed(groups)}) AND EXISTS"
+            " (SELECT 1 FROM chats c WHERE c.id = deliveries.chat_id AND c.type = 'supergroup')"
+        )
+
+
+def _repeat_outdated(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """An edit whose broadcast was revised while it was under way is due again."""
+    edits = [one.delivery.id for one in outcomes if one.delivery.action is Action.EDIT]
+    if edits:
+        tx.execute(
+            "UPDATE deliveries SET state = 'pending', due_at = :now, settled_at = NULL,"
+            f" failures = 0 WHERE id IN ({_listed(edits)})"
+            " AND state IN ('sent', 'failed') AND revision <"
+            " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id)",
+            now=ms(now),
+        )
 
 
 def _learned(outcome: Outcome) -> tuple[int, int] | None:

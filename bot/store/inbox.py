@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bot.store.deliveries import NotedMessage, note_messages
 from bot.store.rows import ms
-from bot.store.transactional import Verbs, transactional
+from bot.store.transactional import Verbs, reading, transactional
+from bot.types import ChatType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,11 @@ class InboxVerbs(Verbs):
     def record_updates(
         self, tx: Transaction, updates: Sequence[dict[str, Any]], now: datetime
     ) -> list[dict[str, Any]]:
-        """Keep updates; give those that were not known yet, in order."""
+        """Keep updates; give those that were not known yet, in order.
+
+        The ids of the messages in them are noted: no probe needs to ask for those.
+        """
+        note_messages(tx, [found for one in updates if (found := _message_in(one))], now)
         return [
             update
             for update in updates
@@ -36,7 +42,7 @@ class InboxVerbs(Verbs):
             == 1
         ]
 
-    @transactional
+    @reading
     def list_waiting_updates(self, tx: Transaction) -> list[dict[str, Any]]:
         """Updates that a process took and did not finish, oldest first."""
         rows = tx.fetch("SELECT body FROM updates WHERE handled_at IS NULL ORDER BY update_id")
@@ -58,3 +64,13 @@ class InboxVerbs(Verbs):
             "DELETE FROM updates WHERE handled_at IS NOT NULL AND handled_at < :before",
             before=ms(before),
         )
+
+
+def _message_in(update: dict[str, Any]) -> NotedMessage | None:
+    """The message that an update brings, None for other updates."""
+    message: Any = update.get("message") or update.get("channel_post")
+    try:
+        chat = message["chat"]
+        return NotedMessage(int(chat["id"]), ChatType(chat["type"]), int(message["message_id"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None

@@ -16,18 +16,19 @@ import math
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
-# Below the stated rate by what two clocks may differ, so that no second holds one too many.
-SAFETY = 0.998
+# A span longer by what journeys to the server may differ, so that none there holds one too many.
+SAFETY = 1.005
 # How much of a late moment's allowance may be caught up at once.
 CATCH_UP_S = 0.1
-# How far readers' answers may run ahead of the pace; broadcasts make up for them.
-ANSWERS_AHEAD_S = 0.5
+# How long before its turn a broadcast message may be claimed; an answer waits no longer for it.
+CLAIM_AHEAD_S = 0.04
 SLOWER, FASTER, FASTER_AFTER_S = 0.8, 1.05, 1800.0
 LOWEST_RATE = 0.5
 CHAT_RATE, CHAT_BURST = 1.0, 3.0
@@ -63,13 +64,57 @@ class Pace:
         return replace(self, arrival=max(self.arrival, now) + number / self.rate)
 
 
+class BotPace:
+    """The pace of the whole bot: even, and in no span of a second more than the rate.
+
+    Even spacing alone is not enough: what is caught up after a late moment comes on top of what
+    went before it, and a server that counts over a sliding second refuses it.
+    """
+
+    def __init__(self, rate: float, moments: Iterable[float] = ()) -> None:
+        self.rate = rate
+        self._span_s = max(1.0, 1 / rate) * SAFETY
+        self._moments = deque(moments, maxlen=max(1, math.floor(rate)))
+        arrival = self._moments[-1] + 1 / rate if self._moments else -math.inf
+        self._spacing = Pace(rate, max(1.0, rate * CATCH_UP_S), arrival)
+
+    def at(self, rate: float) -> BotPace:
+        """Another rate after the same past."""
+        return BotPace(rate, self._moments)
+
+    def free(self, now: float) -> int:
+        """How many may go now."""
+        even = self._spacing.free(now)
+        over = takewhile(lambda moment: moment + self._span_s <= now, islice(self._moments, even))
+        room = self._most - len(self._moments)
+        return min(even, room + sum(1 for _ in over))
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until one may go."""
+        full = len(self._moments) == self._most
+        span_wait_s = self._moments[0] + self._span_s - now if full else 0.0
+        return max(self._spacing.wait_s(now), span_wait_s)
+
+    def take(self, now: float) -> float:
+        """Count one; gives the seconds that it has to wait."""
+        wait_s = self.wait_s(now)
+        self._spacing = self._spacing.taken(1, now)
+        self._moments.append(now + wait_s)
+        return wait_s
+
+    @property
+    def _most(self) -> int:
+        assert self._moments.maxlen is not None
+        return self._moments.maxlen
+
+
 class Budget:
     """Hands out turns for one process on one token: answers first, broadcasts with the rest."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._stated_rate = rate * SAFETY
-        self._bot = Pace(self._stated_rate, max(1.0, self._stated_rate * CATCH_UP_S))
+        self._stated_rate = rate
+        self._bot = BotPace(rate)
         self._slowed_at = -math.inf
         self._held_until = -math.inf
         self._last_refused: int | str | None = None
@@ -89,25 +134,25 @@ class Budget:
         self._groups.add(chat)
 
     def free(self) -> int:
-        """How many broadcast messages may go now."""
+        """How many broadcast messages may be claimed now."""
         now = self._clock()
         self._recover(now)
-        return 0 if now < self._held_until else self._bot.free(now)
+        return 0 if now < self._held_until else self._bot.free(now + CLAIM_AHEAD_S)
 
     def wait_s(self) -> float:
-        """Seconds until a broadcast message may go."""
+        """Seconds until a broadcast message may be claimed."""
         now = self._clock()
-        return max(self._held_until - now, self._bot.wait_s(now), 0.0)
+        return max(self._held_until - now, self._bot.wait_s(now) - CLAIM_AHEAD_S, 0.0)
 
-    def take(self, number: int) -> None:
-        """Count broadcast messages that go now."""
-        self._bot = self._bot.taken(number, self._clock())
+    def take(self, number: int) -> list[float]:
+        """Count broadcast messages; gives the seconds that each has to wait before it goes."""
+        now = self._clock()
+        return [self._bot.take(now) for _ in range(number)]
 
     def reserve_answer(self, chat: int | str | None) -> float:
         """Count an answer to a reader; gives the seconds that it has to wait."""
         now = self._clock()
-        wait_s = max(self._bot.wait_s(now) - ANSWERS_AHEAD_S, self._held_until - now, 0.0)
-        self._bot = self._bot.taken(1, now)
+        wait_s = max(self._bot.take(now), self._held_until - now)
         if chat is None:
             return wait_s
         pace = self._chats.get(chat) or self._new_pace(chat)
@@ -173,8 +218,7 @@ class Budget:
             self._chats_held_until[chat] = now + after_s
             return False
         if now >= self._held_until:
-            slower = max(LOWEST_RATE, self._bot.rate * SLOWER)
-            self._bot = replace(self._bot, rate=slower, burst=max(1.0, slower * CATCH_UP_S))
+            self._bot = self._bot.at(max(LOWEST_RATE, self._bot.rate * SLOWER))
             self._slowed_at = now
         self._held_until = max(self._held_until, now + after_s)
         return True
@@ -182,8 +226,7 @@ class Budget:
     def _recover(self, now: float) -> None:
         """Try a little faster after a long time without a 429 of the bot."""
         if self._bot.rate < self._stated_rate and now - self._slowed_at > FASTER_AFTER_S:
-            faster = min(self._stated_rate, self._bot.rate * FASTER)
-            self._bot = replace(self._bot, rate=faster)
+            self._bot = self._bot.at(min(self._stated_rate, self._bot.rate * FASTER))
             self._slowed_at = now
 
     def _new_pace(self, chat: int | str) -> Pace:

@@ -23,12 +23,13 @@ from weakref import WeakValueDictionary
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
-# A span longer by what journeys to the server may differ, so that none there holds one too many.
-SAFETY = 1.005
+# A second longer by what journeys to the server may differ, so that none there holds one too many:
+# as messages leave, and a little more as their moments are planned, so that few leave later.
+LEAVING_S, PLANNED_S = 1.003, 1.004
 # How much of a late moment's allowance may be caught up at once.
 CATCH_UP_S = 0.1
 # How long before its turn a broadcast message may be claimed; an answer waits no longer for it.
-CLAIM_AHEAD_S = 0.04
+CLAIM_AHEAD_S = 0.06
 SLOWER, FASTER, FASTER_AFTER_S = 0.8, 1.05, 1800.0
 LOWEST_RATE = 0.5
 CHAT_RATE, CHAT_BURST = 1.0, 3.0
@@ -71,41 +72,51 @@ class BotPace:
     went before it, and a server that counts over a sliding second refuses it.
     """
 
-    def __init__(self, rate: float, moments: Iterable[float] = ()) -> None:
+    def __init__(
+        self, rate: float, planned: Iterable[float] = (), left: Iterable[float] = ()
+    ) -> None:
         self.rate = rate
-        self._span_s = max(1.0, 1 / rate) * SAFETY
-        self._moments = deque(moments, maxlen=max(1, math.floor(rate)))
-        arrival = self._moments[-1] + 1 / rate if self._moments else -math.inf
+        self._most = max(1, math.floor(rate))
+        self._span = max(1.0, 1 / rate)
+        self._planned = deque(planned, maxlen=self._most)
+        self._left = deque(left, maxlen=self._most)
+        arrival = self._planned[-1] + 1 / rate if self._planned else -math.inf
         self._spacing = Pace(rate, max(1.0, rate * CATCH_UP_S), arrival)
 
     def at(self, rate: float) -> BotPace:
         """Another rate after the same past."""
-        return BotPace(rate, self._moments)
+        return BotPace(rate, self._planned, self._left)
 
     def free(self, now: float) -> int:
         """How many may go now."""
         even = self._spacing.free(now)
-        over = takewhile(lambda moment: moment + self._span_s <= now, islice(self._moments, even))
-        room = self._most - len(self._moments)
-        return min(even, room + sum(1 for _ in over))
+        span_s = self._span * PLANNED_S
+        over = takewhile(lambda moment: moment + span_s <= now, islice(self._planned, even))
+        return min(even, self._most - len(self._planned) + sum(1 for _ in over))
 
     def wait_s(self, now: float) -> float:
         """Seconds until one may go."""
-        full = len(self._moments) == self._most
-        span_wait_s = self._moments[0] + self._span_s - now if full else 0.0
+        span_wait_s = self._span_wait_s(self._planned, self._span * PLANNED_S, now)
         return max(self._spacing.wait_s(now), span_wait_s)
 
     def take(self, now: float) -> float:
-        """Count one; gives the seconds that it has to wait."""
+        """Plan one; gives the seconds that it has to wait."""
         wait_s = self.wait_s(now)
         self._spacing = self._spacing.taken(1, now)
-        self._moments.append(now + wait_s)
+        self._planned.append(now + wait_s)
         return wait_s
 
-    @property
-    def _most(self) -> int:
-        assert self._moments.maxlen is not None
-        return self._moments.maxlen
+    def leave(self, now: float) -> float:
+        """Count one whose moment has come; gives the seconds that it has to wait still.
+
+        Some is due where those before it left late.
+        """
+        wait_s = self._span_wait_s(self._left, self._span * LEAVING_S, now)
+        self._left.append(now + wait_s)
+        return wait_s
+
+    def _span_wait_s(self, moments: deque[float], span_s: float, now: float) -> float:
+        return max(0.0, moments[0] + span_s - now) if len(moments) == self._most else 0.0
 
 
 class Budget:
@@ -163,15 +174,19 @@ class Budget:
 
     async def wait_turn(self, chat: int | str | None) -> None:
         """Count an answer to a reader and wait for its turn."""
-        wait_s = self.reserve_answer(chat)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        await self.leave(self.reserve_answer(chat))
 
     async def wait_probe_turn(self, chat: int | str) -> None:
         """Count a probe and wait for its turn: behind answers, in the pace of its chat."""
-        wait_s = max(self.reserve_answer(chat), self.wait_s())
+        await self.leave(max(self.reserve_answer(chat), self.wait_s()))
+
+    async def leave(self, wait_s: float) -> None:
+        """Wait for a moment that was given out, and longer where others left late."""
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+        late_s = self._bot.leave(self._clock())
+        if late_s > 0:
+            await asyncio.sleep(late_s)
 
     @asynccontextmanager
     async def alone(self, chat: int | str | None) -> AsyncIterator[None]:

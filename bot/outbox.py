@@ -180,8 +180,7 @@ class Outbox:
 
     async def _deliver(self, delivery: Delivery, wait_s: float) -> None:
         try:
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
+            await self._budget.leave(wait_s)
             outcome = await self._publish(delivery)
         finally:
             self._under_way -= 1

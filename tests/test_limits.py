@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.limits import CATCH_UP_S, CHAT_BURST, CLAIM_AHEAD_S, FASTER_AFTER_S, Budget
+from bot.limits import CATCH_UP_S, CHAT_BURST, CLAIM_AHEAD_S, FASTER_AFTER_S, BotPace, Budget
 
 
 class Clock:
@@ -78,6 +78,16 @@ def test_no_second_holds_more_than_the_rate(steps: list[tuple[float, int]], rate
     moments.sort()
     for at, later in zip(moments, moments[max(1, int(rate)) :], strict=False):
         assert later - at >= max(1.0, 1 / rate)
+
+
+def test_what_left_late_lets_the_next_wait(clock: Clock) -> None:
+    pace, left = BotPace(30), []
+    for number in range(300):
+        clock.now += 0.0335
+        at = clock.now + (0.02 if number % 30 == 7 else 0.0)
+        left.append(at + pace.leave(at))
+    for at, later in zip(left, left[30:], strict=False):
+        assert later - at >= 1.0
 
 
 def test_answers_are_paid_for_by_broadcasts(clock: Clock) -> None:

@@ -28,7 +28,7 @@ from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
 from bot.db import open_database
 from bot.errors import FetchError
-from bot.feeds import HttpSource, parse_source
+from bot.feeds import HttpSource, parse_source, places, public_socket
 from bot.identity import sight
 from bot.ingest import Ingest, IngestPolicy
 from bot.limits import Budget
@@ -138,7 +138,11 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(database.close)
         store = Store(database)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        source = HttpSource(session, zone=settings.zone)
+        connector = aiohttp.TCPConnector(socket_factory=public_socket)
+        guarded = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        source = HttpSource(
+            session, zone=settings.zone, guarded=guarded, trusted=places(settings.feeds)
+        )
         budget = Budget(settings.rate, asyncio.get_running_loop().time)
         noted: list[NotedMessage] = []
         bot = await open_bot(settings, budget, stack, noted)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from bot.feeds.guard import places, public_socket
 from bot.feeds.parse import ParsedFeed, parse_feed
 from bot.feeds.source import HttpSource, Limits, parse_source
 
-__all__ = ["HttpSource", "Limits", "ParsedFeed", "parse_feed", "parse_source"]
+__all__ = [
+    "HttpSource",
+    "Limits",
+    "ParsedFeed",
+    "parse_feed",
+    "parse_source",
+    "places",
+    "public_socket",
+]

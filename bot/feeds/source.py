@@ -13,6 +13,7 @@ import aiohttp
 
 from bot.article import parse_article
 from bot.errors import FetchError
+from bot.feeds.guard import place
 from bot.feeds.parse import MAX_BODY_BYTES, ParsedFeed, looks_like_feed, parse_feed
 from bot.markup import decode
 from bot.types import FeedPage
@@ -63,14 +64,26 @@ class _Answer:
 
 
 class HttpSource:
-    """Reads feeds and articles over HTTP; implements `ports.FeedSource`."""
+    """Reads feeds and articles over HTTP; implements `ports.FeedSource`.
+
+    Articles at places that are not `trusted` (see `guard.place`) are read through `guarded`, a
+    session that reaches public addresses only.
+    """
 
     def __init__(
-        self, session: aiohttp.ClientSession, zone: ZoneInfo, limits: Limits | None = None
+        self,
+        session: aiohttp.ClientSession,
+        zone: ZoneInfo,
+        limits: Limits | None = None,
+        *,
+        guarded: aiohttp.ClientSession | None = None,
+        trusted: frozenset[str] = frozenset(),
     ) -> None:
         self._session = session
         self._zone = zone
         self._limits = limits or Limits()
+        self._guarded = guarded or session
+        self._trusted = trusted
 
     async def fetch(self, feed: FeedForPoll) -> FeedPage:
         """Fetch a feed conditionally; entries are None where nothing changed.
@@ -105,7 +118,8 @@ class HttpSource:
 
     async def read_article(self, url: str) -> Entry:
         """Fetch one article page and read it. Raises: FetchError, ParseError."""
-        answer = await self._get(url, _ACCEPT_PAGE)
+        session = self._session if place(url) in self._trusted else self._guarded
+        answer = await self._get(url, _ACCEPT_PAGE, session=session)
         return await asyncio.to_thread(
             parse_article,
             answer.body,
@@ -132,7 +146,12 @@ class HttpSource:
         )
 
     async def _get(
-        self, url: str, accept: str, conditions: Mapping[str, str] | None = None
+        self,
+        url: str,
+        accept: str,
+        conditions: Mapping[str, str] | None = None,
+        *,
+        session: aiohttp.ClientSession | None = None,
     ) -> _Answer:
         headers = {
             "User-Agent": USER_AGENT,
@@ -143,7 +162,7 @@ class HttpSource:
         try:
             async with (
                 asyncio.timeout(self._limits.total_s),
-                self._session.get(
+                (session or self._session).get(
                     url, headers=headers, max_redirects=self._limits.redirects
                 ) as response,
             ):

@@ -176,7 +176,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
             store=store,
             bot=bot,
             renderer=renderer,
-            ingest=Ingest(store, source, policy),
+            ingest=Ingest(store, source, policy, clock),
             broadcasts=broadcasts,
             outbox=outbox,
             prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
@@ -268,7 +268,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
         chosen.append(partial(run_web, parts))
     if Role.WORKER in role:
         chosen += [
-            partial(repeat, parts.ingest.poll_due, IDLE_S),
+            parts.ingest.run,
             partial(repeat, partial(edit, parts), IDLE_S),
             partial(repeat, partial(keep_leases, parts), KEEP_LEASES_EVERY_S),
             partial(repeat, parts.prober.settle_due, PROBE_EVERY_S),

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.errors import PublishError, ShortenError
@@ -40,6 +41,14 @@ UNCONFIRMED_MARK = "d"
 EDITORS_FEED = "editors:"
 
 _log = logging.getLogger(__name__)
+
+
+class Approval(StrEnum):
+    """What became of an editor's decision to send."""
+
+    SENT = "sent"
+    DECIDED = "decided"
+    CHANGED = "changed"
 
 
 class Broadcasts:
@@ -80,9 +89,15 @@ class Broadcasts:
         message = self._renderer.share_sheet(story).message
         return await self._store.record_draft(story.id, message, editor, now)
 
-    async def approve(self, broadcast_id: int, now: datetime) -> bool:
-        """Let a draft go out now; False where somebody has decided before."""
-        return await self._store.schedule_broadcast(broadcast_id, now)
+    async def approve(self, broadcast_id: int, now: datetime) -> Approval:
+        """Let a draft go out now, unless somebody has decided before or its story has changed.
+
+        A changed story's draft is shown anew: what an editor saw is what goes.
+        """
+        if await self._store.schedule_broadcast(broadcast_id, now):
+            return Approval.SENT
+        renewed = await self._store.renew_draft(broadcast_id)
+        return Approval.CHANGED if renewed else Approval.DECIDED
 
     async def cancel(self, broadcast_id: int) -> bool:
         """Call a broadcast off; False where it has gone out or was decided before."""
@@ -133,10 +148,11 @@ class Broadcasts:
         drafts = await self._store.claim_unoffered(now, AT_ONCE)
         for item in drafts:
             message = await self._message(item)
-            await self._store.freeze_message(item.broadcast.id, message)
+            await self._store.freeze_message(item, message)
             audience = await self._store.count_audience(item.story.id)
             offer = self.with_decisions(message, item.broadcast.id, audience)
-            for editor in editors:
+            author = item.broadcast.created_by
+            for editor in editors if author is None else (author,):
                 await self._offer(editor, offer)
         return bool(drafts)
 

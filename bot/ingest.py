@@ -1,24 +1,25 @@
 """Flow 1: a due feed becomes stories and their broadcasts.
 
-`sift` decides, `poll_due` moves data. Stories, their broadcasts and the feed's caching state are
+`sift` decides, `Ingest` moves data. Stories, their broadcasts and the feed's caching state are
 written by one store verb, so a crash costs at most one repeated poll.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from bot.errors import FetchError, SourceError
+from bot.errors import DatabaseError, FetchError, SourceError
 from bot.identity import sight
 from bot.store import PollPlan
 from bot.types import BroadcastState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from bot.ports import FeedSource
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from bot.types import FeedForPoll, FeedPage, KnownStory, Sighting
 
 LEASE = timedelta(seconds=90)
-POLLS_AT_ONCE = 8
+POLLS_AT_ONCE = 64
+IDLE_S = 0.25
 LONGEST_BACK_OFF = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
@@ -52,18 +54,53 @@ class IngestPolicy:
 class Ingest:
     """Polls due feeds and records what they bring."""
 
-    def __init__(self, store: Store, source: FeedSource, policy: IngestPolicy) -> None:
+    def __init__(
+        self,
+        store: Store,
+        source: FeedSource,
+        policy: IngestPolicy,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._source = source
         self._policy = policy
+        self._clock = clock
+        self._under_way: set[asyncio.Task[None]] = set()
 
-    async def poll_due(self, now: datetime) -> bool:
-        """Poll the feeds that are due, some at once; False where none was."""
-        feeds = await self._store.claim_feeds(now, now + LEASE, POLLS_AT_ONCE)
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Poll what is due until told to stop; a slow feed takes a place, but nobody's time."""
         async with asyncio.TaskGroup() as tasks:
-            for feed in feeds:
-                tasks.create_task(self._poll(feed, now))
-        return bool(feeds)
+            while not stopping.is_set():
+                if not await self._start_due_safely(tasks):
+                    await _pause(stopping, IDLE_S)
+            for task in self._under_way:
+                task.cancel()
+
+    async def start_due(self, tasks: asyncio.TaskGroup, now: datetime) -> int:
+        """Start polls of the feeds that are due, as far as there are places; gives their number."""
+        free = POLLS_AT_ONCE - len(self._under_way)
+        if free <= 0:
+            return 0
+        feeds = await self._store.claim_feeds(now, now + LEASE, free)
+        for feed in feeds:
+            task = tasks.create_task(self._poll_safely(feed, now))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(feeds)
+
+    async def _start_due_safely(self, tasks: asyncio.TaskGroup) -> int:
+        try:
+            return await self.start_due(tasks, self._clock())
+        except DatabaseError:
+            _log.exception("feeds not read")
+            return 0
+
+    async def _poll_safely(self, feed: FeedForPoll, now: datetime) -> None:
+        """A poll that fails in a way nobody foresaw is one feed's fault; its lease will lapse."""
+        try:
+            await self._poll(feed, now)
+        except Exception:
+            _log.exception("poll failed", extra={"feed": feed.id})
 
     async def _poll(self, feed: FeedForPoll, now: datetime) -> None:
         try:
@@ -119,3 +156,8 @@ def back_off(interval: timedelta, failures: int, error: SourceError) -> timedelt
     asked_s = error.retry_after_s if isinstance(error, FetchError) else None
     doubled = min(interval * (1 << min(failures - 1, 10)), max(interval, LONGEST_BACK_OFF))
     return doubled if asked_s is None else max(doubled, timedelta(seconds=asked_s))
+
+
+async def _pause(stopping: asyncio.Event, longest_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), longest_s)

@@ -22,7 +22,7 @@ from factories import (
     subscribed_chat,
 )
 
-from bot.broadcasts import Broadcasts
+from bot.broadcasts import Approval, Broadcasts
 from bot.errors import DestinationGone, ParseError, ShortenError
 from bot.render import MAX_LISTED, Renderer
 from bot.store import PollPlan
@@ -116,6 +116,20 @@ class Desk:
         plan = PollPlan(NOW, NOW, state, NOW)
         await self.store.record_poll(feed, FeedPage(url=FEED_URL, entries=()), new, [], plan)
 
+    async def correct(self, number: int, title: str) -> None:
+        """Let a poll bring a new title of a story."""
+        (feed,) = await self.store.claim_feeds(NOW, NOW, 1)
+        changed = sighting(number, title=title)
+        (known,) = await self.store.list_known(feed.id, [changed])
+        plan = PollPlan(NOW, NOW, BroadcastState.SCHEDULED, NOW)
+        page = FeedPage(url=FEED_URL, entries=())
+        await self.store.record_poll(feed, page, [], [(known, changed)], plan)
+
+    def decision(self) -> int:
+        """The broadcast that the last offer's button sends."""
+        data = self.chats.sent[-1][1].buttons[-1][0].callback_data or ""
+        return int(data.removeprefix("send:"))
+
     async def delivered(self) -> dict[int, list[Message]]:
         """Deliver everything; what each chat got, in order."""
         got: dict[int, list[Message]] = {}
@@ -204,12 +218,7 @@ async def test_a_listed_story_that_changes_changes_the_list(store: Store) -> Non
     await desk.stories((), (), ())
     await desk.broadcasts.open_due(NOW)
     await desk.delivered()
-    (feed,) = await store.claim_feeds(NOW, NOW, 1)
-    changed = sighting(1, title="Judul baru")
-    (known,) = await store.list_known(feed.id, [changed])
-    plan = PollPlan(NOW, NOW, BroadcastState.SCHEDULED, NOW)
-    page = FeedPage(url=FEED_URL, entries=())
-    await store.record_poll(feed, page, [], [(known, changed)], plan)
+    await desk.correct(1, "Judul baru")
     await desk.broadcasts.revise_stale(NOW)
     edits = (await desk.delivered())[1]
     assert [message.text.splitlines()[2:] for message in edits] == [
@@ -226,7 +235,7 @@ async def test_a_listed_story_is_not_sent_to_that_chat_again(store: Store) -> No
     story = await store.find_story_by_key(sighting(1).key or "")
     assert story is not None
     draft = await desk.broadcasts.draft(story, 7, NOW)
-    assert await desk.broadcasts.approve(draft.id, NOW)
+    assert await desk.broadcasts.approve(draft.id, NOW) is Approval.SENT
     await desk.broadcasts.open_due(NOW)
     assert await desk.delivered() == {}
 
@@ -243,7 +252,7 @@ async def test_editors_see_each_draft_once_with_the_exact_message(store: Store) 
     assert decisions[0] is not None
     number = int(decisions[0].removeprefix("send:"))
     assert decisions == [f"send:{number}", f"skip:{number}"]
-    assert await desk.broadcasts.approve(number, NOW)
+    assert await desk.broadcasts.approve(number, NOW) is Approval.SENT
     await desk.broadcasts.open_due(NOW)
     ((_, (got,)),) = (await desk.delivered()).items()
     assert got == replace(offer, buttons=offer.buttons[:-1])
@@ -267,9 +276,27 @@ async def test_an_editor_who_has_gone_does_not_keep_the_others_from_seeing(store
 async def test_two_decisions_at_once_count_once(store: Store) -> None:
     desk = Desk(store)
     await desk.stories((), state=BroadcastState.DRAFT)
-    (item,) = await store.claim_unoffered(NOW, 5)
-    decisions = [desk.broadcasts.approve(item.broadcast.id, NOW) for _ in range(4)]
-    assert sorted(await asyncio.gather(*decisions)) == [False, False, False, True]
+    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    number = desk.decision()
+    decisions = [desk.broadcasts.approve(number, NOW) for _ in range(4)]
+    made = sorted(await asyncio.gather(*decisions))
+    assert made == [Approval.DECIDED] * 3 + [Approval.SENT]
+
+
+async def test_a_story_that_changed_since_its_preview_is_shown_anew(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories((), state=BroadcastState.DRAFT)
+    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    await desk.correct(1, "Judul baru")
+    assert await desk.broadcasts.approve(desk.decision(), NOW) is Approval.CHANGED
+    await desk.broadcasts.open_due(NOW)
+    assert await desk.delivered() == {}
+    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    assert "Judul baru" in desk.chats.sent[-1][1].text
+    assert await desk.broadcasts.approve(desk.decision(), NOW) is Approval.SENT
+    await desk.broadcasts.open_due(NOW)
+    assert titles((await desk.delivered())[1]) == ["Judul baru"]
 
 
 async def test_an_article_that_no_feed_has_shown_is_read_and_kept(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -130,8 +131,9 @@ def test_back_off_waits_as_long_as_the_server_asks() -> None:
 
 
 async def poll(store: Store, source: ScriptedSource, minute: int, **policy: object) -> None:
-    ingest = Ingest(store, source, replace(POLICY, **policy))
-    assert await ingest.poll_due(NOW + minute * MINUTE)
+    ingest = Ingest(store, source, replace(POLICY, **policy), lambda: NOW)
+    async with asyncio.TaskGroup() as tasks:
+        assert await ingest.start_due(tasks, NOW + minute * MINUTE)
 
 
 async def test_the_first_poll_is_a_baseline(store: Store) -> None:
@@ -161,9 +163,10 @@ async def test_a_feed_is_not_polled_before_its_interval(store: Store) -> None:
     await store.record_feeds([FEED_URL], NOW)
     source = ScriptedSource([entry(1)])
     await poll(store, source, 0)
-    ingest = Ingest(store, source, POLICY)
-    assert not await ingest.poll_due(NOW + timedelta(seconds=59))
-    assert await ingest.poll_due(NOW + MINUTE)
+    ingest = Ingest(store, source, POLICY, lambda: NOW)
+    async with asyncio.TaskGroup() as tasks:
+        assert await ingest.start_due(tasks, NOW + timedelta(seconds=59)) == 0
+        assert await ingest.start_due(tasks, NOW + MINUTE) == 1
 
 
 async def test_one_failing_feed_does_not_hold_up_another(store: Store) -> None:
@@ -175,6 +178,40 @@ async def test_one_failing_feed_does_not_hold_up_another(store: Store) -> None:
 
     await store.record_feeds(["https://broken.example/feed/", FEED_URL], NOW)
     await poll(store, HalfBroken([entry(1)]), 0)
+    assert len(await store.list_latest(5)) == 1
+
+
+async def test_a_slow_feed_delays_no_other_and_no_stop(store: Store) -> None:
+    stopping, asked = asyncio.Event(), asyncio.Event()
+
+    class HalfAsleep(ScriptedSource):
+        async def fetch(self, feed: FeedForPoll) -> FeedPage:
+            if "slow" in feed.url:
+                asked.set()
+                await asyncio.Event().wait()
+            return await super().fetch(feed)
+
+    await store.record_feeds(["https://slow.example/feed/"], NOW)
+    source = HalfAsleep([entry(1)])
+    running = asyncio.create_task(Ingest(store, source, POLICY, lambda: NOW).run(stopping))
+    await asked.wait()
+    await store.record_feeds(["https://slow.example/feed/", FEED_URL], NOW)
+    async with asyncio.timeout(10):
+        while not await store.list_latest(5):
+            await asyncio.sleep(0.01)
+    stopping.set()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_a_poll_that_fails_oddly_is_one_feeds_fault(store: Store) -> None:
+    class Odd(ScriptedSource):
+        async def fetch(self, feed: FeedForPoll) -> FeedPage:
+            if "odd" in feed.url:
+                raise ZeroDivisionError
+            return await super().fetch(feed)
+
+    await store.record_feeds(["https://odd.example/feed/", FEED_URL], NOW)
+    await poll(store, Odd([entry(1)]), 0)
     assert len(await store.list_latest(5)) == 1
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from telegram.error import BadRequest, TelegramError
 
-from bot.broadcasts import UNCONFIRMED_MARK
+from bot.broadcasts import UNCONFIRMED_MARK, Approval
 from bot.chat.answers import edit_message
 from bot.chat.readers import unknown
 from bot.chat.stories import named_story, say_unread
@@ -57,10 +57,10 @@ async def send(ask: Ask) -> str:
     found = await ask.desk.store.find_broadcast(broadcast_id)
     if found is None:
         return "toast_expired"
-    approved = await ask.desk.broadcasts.approve(broadcast_id, ask.desk.clock())
+    approval = await ask.desk.broadcasts.approve(broadcast_id, ask.desk.clock())
     await _drop_decisions(ask, found)
-    if not approved:
-        return "toast_decided"
+    if approval is not Approval.SENT:
+        return "toast_decided" if approval is Approval.DECIDED else "toast_changed"
     text = _report_text(ask, BroadcastState.SCHEDULED, None, late=False)
     report = await ask.send(Message(text, ""))
     if ask.application.running:

@@ -91,6 +91,7 @@ CREATE TABLE broadcasts (
     revision BIGINT NOT NULL DEFAULT 1,
     created_by BIGINT,
     created_at BIGINT NOT NULL,
+    story_revision BIGINT,
     urgent_at BIGINT,
     offered_at BIGINT,
     opened_at BIGINT,

@@ -57,8 +57,9 @@ class BroadcastVerbs(Verbs):
     ) -> Broadcast:
         """Queue a broadcast that waits for its editor, with the message that was shown."""
         rows = tx.fetch(
-            "INSERT INTO broadcasts (story_id, state, message, created_by, created_at, offered_at)"
-            " VALUES (:story_id, 'draft', :message, :editor, :now, :now) RETURNING *",
+            "INSERT INTO broadcasts (story_id, state, message, created_by, created_at, offered_at,"
+            " story_revision) VALUES (:story_id, 'draft', :message, :editor, :now, :now,"
+            " (SELECT revision FROM stories WHERE id = :story_id)) RETURNING *",
             story_id=story_id,
             message=dump_message(message),
             editor=editor,
@@ -79,22 +80,39 @@ class BroadcastVerbs(Verbs):
         return _with_stories(tx, sorted(rows, key=lambda row: row["id"]))
 
     @transactional
-    def freeze_message(self, tx: Transaction, broadcast_id: int, message: Message) -> bool:
-        """Keep the message that editors were shown; False where it is decided already."""
+    def freeze_message(self, tx: Transaction, item: StoryBroadcast, message: Message) -> bool:
+        """Keep the message that editors will be shown; False where it is decided already."""
         changed = tx.execute(
-            "UPDATE broadcasts SET message = :message WHERE id = :id AND state = 'draft'",
+            "UPDATE broadcasts SET message = :message, story_revision = :revision"
+            " WHERE id = :id AND state = 'draft'",
             message=dump_message(message),
-            id=broadcast_id,
+            revision=item.story.revision,
+            id=item.broadcast.id,
         )
         return changed == 1
 
     @transactional
     def schedule_broadcast(self, tx: Transaction, broadcast_id: int, due_at: datetime) -> bool:
-        """Let a draft go out at `due_at`; False where it is decided already."""
+        """Let a draft go out at `due_at`.
+
+        False where it is decided already, or where the story has changed since it was shown.
+        """
         changed = tx.execute(
             "UPDATE broadcasts SET state = 'scheduled', due_at = :due_at"
-            " WHERE id = :id AND state = 'draft'",
+            " WHERE id = :id AND state = 'draft' AND story_revision ="
+            " (SELECT s.revision FROM stories s WHERE s.id = story_id)",
             due_at=ms(due_at),
+            id=broadcast_id,
+        )
+        return changed == 1
+
+    @transactional
+    def renew_draft(self, tx: Transaction, broadcast_id: int) -> bool:
+        """Have a draft shown anew whose story has changed since; False for any other."""
+        changed = tx.execute(
+            "UPDATE broadcasts SET message = NULL, offered_at = NULL"
+            " WHERE id = :id AND state = 'draft' AND offered_at IS NOT NULL AND story_revision <"
+            " (SELECT s.revision FROM stories s WHERE s.id = story_id)",
             id=broadcast_id,
         )
         return changed == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from bot import app, check, demo, log, moving, preview
 from bot.db import open_database
 from bot.errors import SebarError, SettingsError
-from bot.settings import load_environ, read_settings
+from bot.settings import load_environ, try_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -27,17 +28,20 @@ EXIT_FAULT, EXIT_SETTINGS, EXIT_INTERRUPTED = 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 1 for a fault, 2 for wrong settings or usage."""
     options = _parser().parse_args(arguments)
-    try:
-        settings = read_settings(
-            load_environ(os.environ, Path.cwd()), needs_token=options.needs_token
-        )
-    except SettingsError as error:
-        print(f"Settings:\n{_listed(error.faults)}", file=sys.stderr)
-        return EXIT_FAULT if options.command == "check" else EXIT_SETTINGS
+    _speak_utf8()
+    environ, faults = load_environ(os.environ, Path.cwd())
+    settings, more = try_settings(environ, needs_token=options.needs_token)
+    options.faults = faults + more
+    if options.faults and options.command != "check":
+        print(f"Settings:\n{_listed(options.faults)}", file=sys.stderr)
+        return EXIT_SETTINGS
     log.set_up_logging(settings.log, settings.secrets())
     try:
         run: Run = options.run
         return asyncio.run(run(settings, options))
+    except SettingsError as error:
+        print(f"Settings:\n{_listed(error.faults)}", file=sys.stderr)
+        return EXIT_SETTINGS
     except SebarError as error:
         print(log.mask(f"sebar: {error}", settings.secrets()), file=sys.stderr)
         return EXIT_FAULT
@@ -92,10 +96,10 @@ async def _migrate(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-async def _check(settings: Settings, _: argparse.Namespace) -> int:
+async def _check(settings: Settings, options: argparse.Namespace) -> int:
     for name, value in settings.shown():
         print(f"{name:<24}{value}")
-    faults = await check.find_faults(settings)
+    faults = options.faults + await check.find_faults(settings, options.faults)
     if faults:
         print(log.mask(f"\nFaults:\n{_listed(faults)}", settings.secrets()))
         return EXIT_FAULT
@@ -109,8 +113,8 @@ async def _preview(settings: Settings, options: argparse.Namespace) -> int:
     renderer = app.make_renderer(settings)
     for fault in renderer.faults:
         print(f"template {fault}", file=sys.stderr)
-    for story in stories[: options.limit]:
-        print(form(renderer.share_sheet(story)))
+    for entry, story in stories[: options.limit]:
+        print(form(renderer.share_sheet(story), entry))
     return 0
 
 
@@ -131,6 +135,13 @@ async def _import(settings: Settings, _: argparse.Namespace) -> int:
 async def _demo(settings: Settings, options: argparse.Namespace) -> int:
     await demo.run_demo(settings, _stop_on_signals(), port=options.port, feed=options.feed)
     return 0
+
+
+def _speak_utf8() -> None:
+    """Let every text be printed, whatever the terminal's own encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,9 +28,10 @@ from bot.broadcasts import Broadcasts
 from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
 from bot.db import open_database
-from bot.errors import FetchError
+from bot.errors import FetchError, SettingsError
 from bot.feeds import HttpSource, parse_source, places, public_socket
-from bot.identity import sight
+from bot.http_post import Poster
+from bot.identity import sight, sight_entry
 from bot.ingest import Ingest, IngestPolicy
 from bot.limits import Budget
 from bot.outbox import Outbox
@@ -40,7 +42,7 @@ from bot.settings import FREE_RATE
 from bot.shorten import OwnShortener, PyshortenersShortener
 from bot.store import NotedMessage, Store
 from bot.transport import AiohttpRequest, BudgetRateLimiter
-from bot.types import ChatType
+from bot.types import ChatType, Entry
 from bot.web import Front, web_app
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ class Parts:
     application: Application[Any, Any, Any, Any, Any, Any]
     budget: Budget
     noted: list[NotedMessage]
+    listener: socket.socket | None
 
 
 def clock() -> datetime:
@@ -130,10 +133,12 @@ def webhook_secret(settings: Settings) -> str | None:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[Parts]:
+async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncIterator[Parts]:
     """Open what a process needs and wire it; closes everything at the end."""
     assert settings.token is not None
     async with AsyncExitStack() as stack:
+        if listener is not None:
+            stack.callback(listener.close)
         database = await open_database(settings.database_url)
         stack.push_async_callback(database.close)
         store = Store(database)
@@ -184,16 +189,14 @@ async def assemble(settings: Settings) -> AsyncIterator[Parts]:
             application=application,
             budget=budget,
             noted=noted,
+            listener=listener,
         )
 
 
 async def open_publisher(settings: Settings, stack: AsyncExitStack) -> TelegramPublisher:
-    """The publisher with a session of its own."""
-    connector = aiohttp.TCPConnector(limit=SEND_CONNECTIONS, keepalive_timeout=30)
-    session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-    return TelegramPublisher(
-        session, settings.api_url, settings.token or "", paid=settings.rate > FREE_RATE
-    )
+    """The publisher with connections of its own."""
+    poster = await stack.enter_async_context(Poster(settings.api_url))
+    return TelegramPublisher(poster, settings.token or "", paid=settings.rate > FREE_RATE)
 
 
 async def open_bot(
@@ -236,9 +239,10 @@ def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | Non
 async def serve(settings: Settings, role: Role, stopping: asyncio.Event) -> None:
     """Run the services of a role until told to stop; then give what is under way 10 s.
 
-    Raises DatabaseError where the database cannot be opened.
+    Raises SettingsError where the port is taken, DatabaseError where the database cannot be opened.
     """
-    async with assemble(settings) as parts:
+    listener = listen(settings) if Role.WEB in role else None
+    async with assemble(settings, listener) as parts:
         await prepare(parts)
         _log.info("started", extra={"role": role.name, "port": settings.port})
         with contextlib.suppress(TimeoutError):
@@ -363,10 +367,26 @@ async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
     runner = web.AppRunner(web_app(front), access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, parts.settings.bind, parts.settings.port).start()
+        assert parts.listener is not None
+        await web.SockSite(runner, parts.listener).start()
         await stopping.wait()
     finally:
         await runner.cleanup()
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the web role's port, before anything else is opened. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.bind, settings.port))
+    except OSError as error:
+        listener.close()
+        place = f"{settings.bind}:{settings.port}"
+        fault = f"PORT: {place} cannot be served: {error.strerror}; choose another one"
+        raise SettingsError([fault]) from error
+    return listener
 
 
 async def run_chat(parts: Parts, stopping: asyncio.Event) -> None:
@@ -421,8 +441,10 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
         await database.close()
 
 
-async def read_stories(settings: Settings, source: str) -> list[Story]:
+async def read_stories(settings: Settings, source: str) -> list[tuple[Entry, Story]]:
     """Read a feed or an article: an address, a file, or `-` for standard input; newest first.
+
+    Gives each story with what its source said.
 
     Raises SourceError.
     """
@@ -431,7 +453,9 @@ async def read_stories(settings: Settings, source: str) -> list[Story]:
             entries = await HttpSource(session, zone=settings.zone).read_source(source)
     else:
         entries = parse_source(_read_local(source), content_type=None, url=None, zone=settings.zone)
-    return [sighting.story for sighting in sight(entries)]
+    stated = {sight_entry(entry).story.code: entry for entry in reversed(entries)}
+    stories = [sighting.story for sighting in sight(entries)]
+    return [(stated.get(story.code, Entry("")), story) for story in stories]
 
 
 def _read_local(source: str) -> bytes:

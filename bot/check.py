@@ -14,19 +14,27 @@ from bot.db import open_database
 from bot.errors import DatabaseError, SourceError
 from bot.feeds import HttpSource
 from bot.limits import Budget
+from bot.links import shown
 from bot.types import FeedForPoll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from telegram import Bot
 
     from bot.settings import Settings
 
 
-async def find_faults(settings: Settings) -> list[str]:
-    """Try everything that the settings name; each fault says where it is and how to cure it."""
-    faults = list(_settings_faults(settings))
+async def find_faults(settings: Settings, known: Sequence[str] = ()) -> list[str]:
+    """Try everything that the settings name; each fault says where it is and how to cure it.
+
+    A setting that is faulty itself, as `known` tells, is not called missing besides.
+    """
+    faults = [
+        fault
+        for fault in _settings_faults(settings)
+        if not any(told.startswith(fault.partition(" ")[0]) for told in known)
+    ]
     faults += [f"template {fault}" for fault in make_renderer(settings).faults]
     checks = [_check_database(settings), _check_telegram(settings)]
     async with aiohttp.ClientSession() as session:
@@ -84,5 +92,5 @@ async def _check_feed(source: HttpSource, url: str) -> list[str]:
     try:
         await source.fetch(FeedForPoll(id=0, url=url))
     except SourceError as error:
-        return [f"feed {url}: {error}"]
+        return [f"feed {shown(url)}: {error}"]
     return []

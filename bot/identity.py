@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
 from bot.links import canonical, story_code, story_key
-from bot.text import lines, one_line
+from bot.text import lines, one_line, shorten
 from bot.types import Sighting, Story
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_URL_CHARS = 2000
 LONGEST_TITLE_CHARS = 1000
+FIRST_WORDS_CHARS = 80
 LONGEST_SUMMARY_CHARS = 5000
 LONGEST_BODY_CHARS = 100_000
 LONGEST_NAME_CHARS = 200
@@ -48,7 +49,7 @@ def sight_entry(entry: Entry) -> Sighting:
     story = Story(
         url=url,
         code=code,
-        title=one_line(entry.title[:LONGEST_TITLE_CHARS]),
+        title=_title(entry),
         summary=lines(entry.summary[:LONGEST_SUMMARY_CHARS]),
         body=lines(entry.body[:LONGEST_BODY_CHARS]),
         author=_name(entry.author),
@@ -81,8 +82,14 @@ def _is_web_address(stated: str | None) -> TypeGuard[str]:
     return (
         stated is not None
         and len(stated) <= LONGEST_URL_CHARS
-        and stated.startswith(("http://", "https://"))
+        and stated[:8].lower().startswith(("http://", "https://"))
     )
+
+
+def _title(entry: Entry) -> str:
+    """The stated title; where there is none the first words of the text serve."""
+    stated = one_line(entry.title[:LONGEST_TITLE_CHARS])
+    return stated or shorten(one_line((entry.summary or entry.body)[:1000]), FIRST_WORDS_CHARS)
 
 
 def _name(stated: str | None) -> str | None:

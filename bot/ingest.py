@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from bot.store import Recorded, Store
     from bot.types import FeedForPoll, FeedPage, KnownStory, Sighting
 
-LEASE = timedelta(seconds=90)
+# Longer than a fetch may take; after a crash the feed waits no longer than this.
+LEASE = timedelta(seconds=30)
 POLLS_AT_ONCE = 64
 IDLE_S = 0.25
 LONGEST_BACK_OFF = timedelta(hours=1)

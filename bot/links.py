@@ -8,7 +8,7 @@ import ipaddress
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from bot.text import lines, one_line, repair, shorten
 from bot.types import ShareLinks
@@ -99,6 +99,22 @@ def canonical(url: str) -> str:
     """
     address = _split(url)
     return "" if address is None else str(address)
+
+
+def shown(url: str) -> str:
+    """An address fit for a page or a log: without what may be a secret in it.
+
+    User, password and the values of the query are left out.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(unreadable address)"
+    place = f"[{host}]" if ":" in host else host
+    place += f":{port}" if port else ""
+    names = "&".join(part.partition("=")[0] for part in parts.query.split("&"))
+    return f"{parts.scheme}://{place}{parts.path}" + (f"?{names}" if names else "")
 
 
 def story_key(url: str) -> str:

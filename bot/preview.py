@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from bot.types import Button, ShareSheet
+    from bot.types import Button, Entry, ShareSheet
 
 RULE_CHARS = 72
 LABEL_CHARS = 14
 
 
-def sheet_json(sheet: ShareSheet) -> str:
-    """A share sheet as one line of JSON; what the source does not say is null."""
+def sheet_json(sheet: ShareSheet, entry: Entry) -> str:
+    """A share sheet as one line of JSON; what the source, the entry, does not say is null."""
     story = sheet.story
     value = {
-        "title": story.title or None,
+        "title": story.title if entry.title.strip() else None,
         "url": story.url or None,
         "published_at": _time(story.published_at),
         "updated_at": _time(story.updated_at),
@@ -41,7 +41,7 @@ def sheet_json(sheet: ShareSheet) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def sheet_text(sheet: ShareSheet) -> str:
+def sheet_text(sheet: ShareSheet, _: Entry) -> str:
     """A share sheet for a person at a terminal."""
     return "\n".join(_lines(sheet)) + "\n"
 

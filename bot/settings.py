@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
@@ -43,6 +44,7 @@ SHORTENERS = frozenset(
         "tinyurl",
     ]
 )
+KEYED_SHORTENERS = frozenset({"adfly", "bitly", "cuttly", "owly", "shortcm", "tinycc"})
 FREE_RATE = 30.0
 TOKEN = re.compile(r"[0-9]+:[A-Za-z0-9_-]+")
 CHANNEL = re.compile(
@@ -100,29 +102,29 @@ class Settings:
         return tuple(secret for secret in found if secret)
 
 
-def load_environ(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+def load_environ(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, str], list[str]]:
     """Join the `.env` file of a folder, if there is one, below an environment.
 
-    A line is `NAME=value`, optionally after `export` and in quotes; `#` begins a comment.
-    Raises SettingsError, naming each line that is neither.
+    A line is `NAME=value`, optionally after `export` and in quotes; `#` begins a comment. Gives
+    the joined environment and a fault for each line that is neither.
     """
     file = folder / ".env"
     if not file.is_file():
-        return dict(environ)
+        return dict(environ), []
+    try:
+        text = file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return dict(environ), [".env: cannot be read as text in UTF-8; save it so"]
     joined: dict[str, str] = {}
     faults = []
-    for number, line in enumerate(file.read_text("utf-8-sig").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        match = ASSIGNMENT.fullmatch(text)
-        if match is None:
-            faults.append(f".env, line {number}: write NAME=value")
-        else:
+    for number, line in enumerate(text.splitlines(), start=1):
+        stated = line.strip()
+        match = ASSIGNMENT.fullmatch(stated)
+        if match is not None:
             joined[match["name"]] = _unquoted(match["value"])
-    if faults:
-        raise SettingsError(faults)
-    return {**joined, **environ}
+        elif stated and not stated.startswith("#"):
+            faults.append(f".env, line {number}: write NAME=value")
+    return {**joined, **environ}, faults
 
 
 def read_settings(environ: Mapping[str, str], *, needs_token: bool = False) -> Settings:
@@ -130,6 +132,16 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = False) -> S
 
     An empty value counts as not set. `needs_token` makes a missing bot token a fault.
     """
+    settings, faults = try_settings(environ, needs_token=needs_token)
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def try_settings(
+    environ: Mapping[str, str], *, needs_token: bool = False
+) -> tuple[Settings, list[str]]:
+    """Read every setting; gives them, each faulty one at its default, with every fault."""
     reader = _Reader(environ)
     public_url = reader.take("SEBAR_PUBLIC_URL", None, _web_address)
     settings = Settings(
@@ -142,7 +154,7 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = False) -> S
         hold_s=reader.take("SEBAR_HOLD", 0.0, _seconds),
         public_url=public_url,
         port=reader.take("PORT", 8080, _port),
-        bind=reader.take("SEBAR_BIND", "0.0.0.0" if public_url else "127.0.0.1", str),
+        bind=reader.take("SEBAR_BIND", "0.0.0.0" if public_url else "127.0.0.1", _address),
         database_url=reader.take("DATABASE_URL", Settings().database_url, _database),
         poll_interval_s=reader.take("SEBAR_POLL_INTERVAL", 60.0, _positive),
         rate=reader.take("SEBAR_RATE", FREE_RATE, _positive),
@@ -155,10 +167,7 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = False) -> S
         log=reader.take("SEBAR_LOG", "text", _log_form),
         templates=reader.take("SEBAR_TEMPLATES", None, _folder),
     )
-    faults = reader.faults + _joint_faults(settings, reader, needs_token=needs_token)
-    if faults:
-        raise SettingsError(faults)
-    return settings
+    return settings, reader.faults + _joint_faults(settings, reader, needs_token=needs_token)
 
 
 class _Reader:
@@ -190,6 +199,8 @@ def _joint_faults(settings: Settings, reader: _Reader, *, needs_token: bool) -> 
         )
     if settings.shortener == "own" and settings.public_url is None:
         faults.append("SEBAR_SHORTENER: own short links need SEBAR_PUBLIC_URL")
+    if settings.shortener in KEYED_SHORTENERS and settings.shortener_key is None:
+        faults.append(f"SEBAR_SHORTENER_KEY is missing: {settings.shortener} needs one")
     cloud = settings.api_url == Settings().api_url
     if cloud and (settings.public_url or "").startswith("http://"):
         faults.append("SEBAR_PUBLIC_URL: Telegram calls webhooks by https:// only")
@@ -225,7 +236,15 @@ def _feeds(text: str) -> tuple[str, ...]:
 
 
 def _channels(text: str) -> tuple[ChannelSetting, ...]:
-    return tuple(_channel(word) for word in text.split())
+    channels, faults = [], []
+    for word in text.split():
+        try:
+            channels.append(_channel(word))
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise ValueError("; ".join(faults))
+    return tuple(channels)
 
 
 def _channel(word: str) -> ChannelSetting:
@@ -240,6 +259,10 @@ def _channel(word: str) -> ChannelSetting:
     if unknown:
         raise ValueError(f"{word!r}: unknown {', '.join(unknown)}; known are tag and silent")
     chat = match["chat"]
+    if chat.lstrip("-").strip("0") == "" or match["thread"] == "0":
+        raise ValueError(f"{word!r}: 0 is no chat and no thread")
+    if any(not tag.strip() for tag in query.get("tag", [])):
+        raise ValueError(f"{word!r}: a tag is empty")
     return ChannelSetting(
         chat=chat if chat.startswith("@") else int(chat),
         thread_id=int(match["thread"] or 0),
@@ -280,7 +303,7 @@ def _number(text: str) -> float:
     except ValueError:
         raise ValueError(f"{text!r} is not a number") from None
     if not math.isfinite(number):
-        raise ValueError(f"{text!r} is not a number")
+        raise ValueError(f"{text!r} is no number that can be used")
     return number
 
 
@@ -298,6 +321,15 @@ def _positive(text: str) -> float:
     return number
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no address of this machine; write one like 127.0.0.1 or 0.0.0.0"
+        ) from None
+
+
 def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError(f"{text!r} is not a whole number from 1 up")
@@ -312,8 +344,15 @@ def _port(text: str) -> int:
 
 def _database(text: str) -> str:
     if text.startswith("postgres://"):
-        return "postgresql://" + text.removeprefix("postgres://")
+        text = "postgresql://" + text.removeprefix("postgres://")
     if text.startswith("postgresql://"):
+        try:
+            urlsplit(text)
+        except ValueError:
+            raise ValueError(
+                "not a readable address; write special characters of the password"
+                " percent-encoded, as in %5B for ["
+            ) from None
         return text
     if text.startswith("sqlite:///") and text != "sqlite:///":
         return text

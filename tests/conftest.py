@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import settings
 from postgres import postgres_server
 
 from bot.db import open_database
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ("wordpress",)
+
+# A continuous integration's verdict must not depend on chance; developers' runs explore.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("exploring", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "exploring")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,15 @@ import tdlib
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.links import canonical, quoted_length, share_links, story_code, story_key, tagged
+from bot.links import (
+    canonical,
+    quoted_length,
+    share_links,
+    shown,
+    story_code,
+    story_key,
+    tagged,
+)
 from bot.telegram_html import MarkupError, check_link, escape
 from bot.text import lines
 
@@ -300,3 +308,20 @@ def test_refused_hosts_are_not_canonical():
         with pytest.raises(MarkupError):
             check_link(f"https://{host}/")
         assert canonical(f"https://{host}/") == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://me:secret@kabar.example/feed/", "https://kabar.example/feed/"),
+        (
+            "https://kabar.example:8443/feed/?apikey=secret&x=1",
+            "https://kabar.example:8443/feed/?apikey&x",
+        ),
+        ("http://[::1]:80/f", "http://[::1]:80/f"),
+        ("http://[bad/f", "(unreadable address)"),
+        ("https://kabar.example/feed/", "https://kabar.example/feed/"),
+    ],
+)
+def test_a_shown_address_keeps_no_secret(url: str, expected: str) -> None:
+    assert shown(url) == expected

@@ -107,14 +107,41 @@ def test_an_env_file_is_joined_below_the_environment(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         '# comment\n\nexport PORT=9000\nSEBAR_LOCALE="en"  # why\nSEBAR_FEEDS= https://a/#b #c\n'
     )
-    joined = load_environ({"PORT": "9001"}, tmp_path)
+    joined, found = load_environ({"PORT": "9001"}, tmp_path)
+    assert found == []
     assert joined == {"PORT": "9001", "SEBAR_LOCALE": "en", "SEBAR_FEEDS": "https://a/#b"}
 
 
-def test_a_faulty_env_line_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PORT=1\nnonsense\n")
-    with pytest.raises(SettingsError, match=r"\.env, line 2"):
-        load_environ({}, tmp_path)
+def test_a_faulty_env_line_is_named_and_the_others_count(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\nnonsense\nSEBAR_LOCALE=en\n")
+    joined, found = load_environ({}, tmp_path)
+    assert joined == {"PORT": "1", "SEBAR_LOCALE": "en"}
+    assert found == [".env, line 2: write NAME=value"]
+
+
+def test_an_env_file_that_is_no_text_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfeX")
+    assert load_environ({"PORT": "1"}, tmp_path)[0] == {"PORT": "1"}
+    assert "UTF-8" in load_environ({}, tmp_path)[1][0]
+
+
+def test_every_faulty_chat_is_named() -> None:
+    (found,) = faults({"SEBAR_CHANNELS": "foo @kabar @a/b/c 0 @kabar/0 @kabar?tag="})
+    for word in ("'foo'", "'@a/b/c'", "'0'", "'@kabar/0'", "'@kabar?tag='"):
+        assert word in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEBAR_BIND", "nowhere!"),
+        ("DATABASE_URL", "postgres://u:p[w@h/d"),
+        ("SEBAR_SHORTENER", "bitly"),
+    ],
+)
+def test_what_would_fail_later_is_said_at_the_start(name: str, value: str) -> None:
+    assert len(faults({name: value})) == 1
+    assert "p[w" not in str(faults({name: value}))
 
 
 @pytest.mark.parametrize(

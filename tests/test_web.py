@@ -127,7 +127,20 @@ async def test_an_update_is_accepted(client: Client, desk: Desk) -> None:
     assert desk.accepted == [update]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"{}", b'{"update_id": "1"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b"{}",
+        b'{"update_id": "1"}',
+        b"\xff",
+        b'{"update_id": 1%s}' % (b"0" * 30),
+        b"[" * 99_999,
+    ],
+)
 async def test_what_is_no_update_is_refused(client: Client, desk: Desk, body: bytes) -> None:
     answer = await client.post("/telegram/updates", data=body, headers={SECRET_HEADER: SECRET})
     assert answer.status == 400

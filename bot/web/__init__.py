@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.store import Store
 
 LARGEST_BODY_BYTES = 1024 * 1024
+LARGEST_UPDATE_ID = 2**53
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 
 _log = logging.getLogger(__name__)
@@ -96,12 +97,16 @@ async def webhook(request: web.Request) -> web.Response:
         return web.Response(status=403, text="wrong secret\n")
     try:
         update = json.loads(await request.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         return web.Response(status=400, text="not JSON\n")
-    if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+    if not isinstance(update, dict) or not _is_update_id(update.get("update_id")):
         return web.Response(status=400, text="not an update\n")
     await front.accept([update])
     return web.Response()
+
+
+def _is_update_id(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < LARGEST_UPDATE_ID
 
 
 async def short_link(request: web.Request) -> web.Response:

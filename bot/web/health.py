@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError
+from bot.links import shown
 from bot.types import DeliveryState
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ async def find_faults(store: Store) -> list[str]:
         feeds = await store.list_feed_health()
     except DatabaseError as error:
         return [f"database: {error}"]
-    faults = [f"feed {feed.url}: {feed.error}" for feed in feeds if feed.error]
-    faults += [f"feed {feed.url}: not polled yet" for feed in feeds if feed.polled_at is None]
+    faults = [f"feed {shown(feed.url)}: {feed.error}" for feed in feeds if feed.error]
+    faults += [
+        f"feed {shown(feed.url)}: not polled yet" for feed in feeds if feed.polled_at is None
+    ]
     return faults
 
 
@@ -45,13 +48,13 @@ async def metrics_text(store: Store, now: datetime) -> str:
         _family(
             "sebar_feed_failures",
             "Failed polls of a feed in a row.",
-            [({"feed": feed.url}, float(feed.failures)) for feed in feeds],
+            [({"feed": shown(feed.url)}, float(feed.failures)) for feed in feeds],
         ),
         _family(
             "sebar_feed_polled_timestamp_seconds",
             "When a feed was last polled.",
             [
-                ({"feed": feed.url}, feed.polled_at.timestamp())
+                ({"feed": shown(feed.url)}, feed.polled_at.timestamp())
                 for feed in feeds
                 if feed.polled_at is not None
             ],

@@ -35,10 +35,13 @@ _log = logging.getLogger(__name__)
 async def broadcast(ask: Ask) -> None:
     """Show an editor the exact message of a story, with the buttons that send it or not.
 
-    To everybody else, and outside a private chat, it is an unknown command.
+    To everybody else it is an unknown command; in a group the editor is led to a private chat.
     """
-    if not (ask.is_editor and ask.is_private and ask.user):
+    if not (ask.is_editor and ask.user):
         await unknown(ask)
+        return
+    if not ask.is_private:
+        await ask.say("broadcast_private")
         return
     try:
         story = await _wanted_story(ask)

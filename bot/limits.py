@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # A second longer by what journeys to the server may differ, so that none there holds one too many:
 # as messages leave, and a little more as their moments are planned, so that few leave later.
-LEAVING_S, PLANNED_S = 1.003, 1.004
+LEAVING_S, PLANNED_S = 1.006, 1.007
 # How much of a late moment's allowance may be caught up at once.
 CATCH_UP_S = 0.1
 # How long before its turn a broadcast message may be claimed; an answer waits no longer for it.

@@ -1,4 +1,4 @@
-"""Publisher for Telegram, over aiohttp and nothing else: deliveries are the hot path.
+"""Publisher for Telegram: deliveries are the hot path.
 
 A message is encoded once; the request to each chat is that body with the chat's few bytes before
 it. The Bot API's errors become ours here, once.
@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bot.errors import (
     DestinationGone,
@@ -29,15 +27,9 @@ from bot.types import Prepared, ProbeAnswer, Receipt
 if TYPE_CHECKING:
     from bot.types import Button, Destination, Message
 
-SEND_CONNECTIONS = 256
-CONNECT_TIMEOUT_S = 10.0
-# The server itself repeats a send for up to 8 s before it answers (Bot API server,
-# NetQueryCreator), so an earlier end of waiting would call a delivered message lost.
-READ_TIMEOUT_S = 25.0
 GENERAL_TOPIC = 1
 # How every answer to a send begins. The rest, which repeats the message, need not be parsed.
 SENT = re.compile(rb'\{"ok":true,"result":\{"message_id":(\d{1,18}),')
-JSON_HEADERS = {"Content-Type": "application/json"}
 
 # Descriptions as the Bot API server words them, lower case (it changes the case of some).
 NOT_MODIFIED = "message is not modified"
@@ -66,30 +58,25 @@ REFUSALS = (
 )
 
 
-def open_session() -> aiohttp.ClientSession:
-    """A session for deliveries; it is to be closed."""
-    connector = aiohttp.TCPConnector(limit=SEND_CONNECTIONS, keepalive_timeout=30)
-    return aiohttp.ClientSession(connector=connector)
+class Line(Protocol):
+    """What posts to the Bot API server."""
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Post JSON; gives the status and the body of the answer.
+
+        Raises RetryLater where the request never left, OutcomeUnknown where it may have had an
+        effect.
+        """
+        ...
 
 
 class TelegramPublisher:
     """Messages to Telegram chats through one bot."""
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        api_url: str,
-        token: str,
-        *,
-        paid: bool = False,
-        read_timeout_s: float = READ_TIMEOUT_S,
-    ) -> None:
-        self._session = session
-        self._base = f"{api_url}/bot{token}/"
+    def __init__(self, line: Line, token: str, *, paid: bool = False) -> None:
+        self._line = line
+        self._base = f"/bot{token}/"
         self._paid = b'"allow_paid_broadcast":true,' if paid else b""
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s
-        )
 
     def prepare(self, message: Message) -> Prepared:
         """Encode a message once for all the chats that it goes to."""
@@ -114,7 +101,7 @@ class TelegramPublisher:
             head += b'"message_thread_id":%d,' % destination.thread_id
         if destination.silent:
             head += b'"disable_notification":true,'
-        status, payload = await self._post("sendMessage", head + prepared.body)
+        status, payload = await self._line.post(f"{self._base}sendMessage", head + prepared.body)
         plain = SENT.match(payload)
         if plain is not None and isinstance(destination.chat, int):
             return Receipt(destination.chat, int(plain[1]))
@@ -164,18 +151,7 @@ class TelegramPublisher:
         return ProbeAnswer.OTHER
 
     async def _call(self, method: str, body: bytes) -> Any:
-        return _result(*await self._post(method, body))
-
-    async def _post(self, method: str, body: bytes) -> tuple[int, bytes]:
-        try:
-            async with self._session.post(
-                self._base + method, data=body, headers=JSON_HEADERS, timeout=self._timeout
-            ) as response:
-                return response.status, await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise RetryLater(f"not reached: {type(error).__name__}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise OutcomeUnknown(f"no answer: {type(error).__name__}") from error
+        return _result(*await self._line.post(self._base + method, body))
 
 
 def _result(status: int, payload: bytes) -> Any:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import aiohttp
 from factories import NOW, claimed_feed, entry
 from telegram.ext import Application, ExtBot
 
@@ -20,6 +19,7 @@ from bot.chat import Desk, add_handlers
 from bot.chat.inbox import Inbox
 from bot.db import open_database
 from bot.errors import ParseError
+from bot.http_post import Poster
 from bot.identity import sight_entry
 from bot.limits import Budget
 from bot.outbox import Outbox
@@ -183,8 +183,8 @@ async def world_over(
         stack.push_async_callback(runner.cleanup)
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         bot = make_bot(base)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        publisher = TelegramPublisher(session, base, TOKEN)
+        poster = await stack.enter_async_context(Poster(base))
+        publisher = TelegramPublisher(poster, TOKEN)
         parts = wire(sandbox, store, bot, publisher, editors, locale)
         await stack.enter_async_context(bot)
         await parts.application.initialize()

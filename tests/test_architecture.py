@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
-    ["ports", "settings", "log", "limits", "text", "dates"],
+    ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
     ["markup", "telegram_html", "links", "related"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
@@ -23,7 +23,8 @@ LAYERS = [
 SAME_LAYER = {("telegram_html", "markup"), ("links", "telegram_html")}
 HOMES = {
     "telegram": {"transport", "chat", "app", "check"},
-    "aiohttp": {"feeds", "web", "app", "sandbox", "transport", "publisher", "check", "demo"},
+    "aiohttp": {"feeds", "web", "app", "sandbox", "transport", "check", "demo"},
+    "aiohappyeyeballs": {"http_post"},
     "jinja2": {"render"},
     "sqlite3": {"db"},
     "sqlite_utils": {"db"},
@@ -32,7 +33,7 @@ HOMES = {
     "pyshorteners": {"shorten"},
     "requests": {"shorten"},
 }
-ADAPTERS = {"db", "feeds", "shorten", "publisher", "transport", "settings", "log"}
+ADAPTERS = {"db", "feeds", "shorten", "publisher", "transport", "http_post", "settings", "log"}
 WIRING = {"app", "check", "demo", "__main__"}
 ABOVE_ADAPTERS = {("transport", "publisher"), ("chat", "transport")}
 

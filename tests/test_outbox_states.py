@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -15,17 +14,18 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from factories import NOW, fan_out, message, stored_story
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.db import SqliteDatabase
+from bot.errors import OutcomeUnknown, RetryLater
+from bot.http_post import ANSWER_TIMEOUT_S
 from bot.limits import Budget
 from bot.outbox import Outbox
 from bot.probing import Prober
-from bot.publisher import READ_TIMEOUT_S, TelegramPublisher
+from bot.publisher import TelegramPublisher
 from bot.sandbox import TOKEN, Sandbox
 from bot.sandbox.methods import methods
 from bot.sandbox.refusals import Refusal, too_many
@@ -33,7 +33,7 @@ from bot.store import NotedMessage, Store
 from bot.types import Action, Button, ChatType, DeliveryState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from bot.types import Message, Row
 
@@ -72,21 +72,10 @@ class Call:
         return chat
 
 
-class Answer:
-    """What aiohttp gives of an answer."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.status = status
-        self._body = body
-
-    async def read(self) -> bytes:
-        return json.dumps(self._body).encode()
-
-
 class Wire:
     """The network and Telegram behind it: each request waits for the test to decide its fate.
 
-    Stands where aiohttp's session does.
+    Stands where the publisher's line does.
     """
 
     def __init__(self, sandbox: Sandbox, seconds: Callable[[], float]) -> None:
@@ -100,18 +89,18 @@ class Wire:
     def under_way(self) -> list[Call]:
         return self.held + self.late
 
-    @asynccontextmanager
-    async def post(self, url: str, *, data: bytes, **_: object) -> AsyncIterator[Answer]:
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         answer: asyncio.Future[tuple[int, dict[str, Any]]] = asyncio.Future()
-        call = Call(url.rpartition("/")[2], json.loads(data), self._seconds(), answer)
+        call = Call(path.rpartition("/")[2], json.loads(body), self._seconds(), answer)
         others = [one for one in self.under_way if one.chat == call.chat]
         assert not others, f"{call} while {others}"
         self.held.append(call)
         try:
-            yield Answer(*await answer)
+            status, value = await answer
         finally:
             if call in self.held:
                 self.held.remove(call)
+        return status, json.dumps(value).encode()
 
     def act(self, call: Call) -> tuple[int, dict[str, Any]]:
         """Carry a request out."""
@@ -133,15 +122,15 @@ class Wire:
                 call.answer.set_result(self.act(call))
             case "lost":
                 self.act(call)
-                call.answer.set_exception(aiohttp.ServerDisconnectedError())
+                call.answer.set_exception(OutcomeUnknown("no answer"))
             case "late":
                 self.late.append(call)
                 call.at = self._seconds()
-                call.answer.set_exception(aiohttp.ServerDisconnectedError())
+                call.answer.set_exception(OutcomeUnknown("no answer"))
             case "swallowed":
-                call.answer.set_exception(TimeoutError())
+                call.answer.set_exception(OutcomeUnknown("no answer"))
             case "unreached":
-                call.answer.set_exception(aiohttp.ConnectionTimeoutError())
+                call.answer.set_exception(RetryLater("not reached"))
             case "slow down":
                 call.answer.set_result((429, too_many(7).body()))
             case "broken":
@@ -256,7 +245,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """Start a process."""
         fast = count(0, 3600)
         now, worker = (lambda: self.world.now), f"worker {next(self.workers)}"
-        publisher = TelegramPublisher(self.wire, "http://telegram", TOKEN)  # type: ignore[arg-type]
+        publisher = TelegramPublisher(self.wire, TOKEN)
         store = self.world.store
         self.outbox = Outbox(store, publisher, Budget(1000, self.world.seconds), now, worker)
         probing = Budget(1000, lambda: float(next(fast)))
@@ -313,7 +302,7 @@ class OutboxMachine(RuleBasedStateMachine):
         now = self.world.seconds()
         for call in [one for one in self.wire.late if now - one.at >= LATEST_EFFECT_S]:
             self.wire.land(call)
-        for call in [one for one in self.wire.held if now - one.at > READ_TIMEOUT_S]:
+        for call in [one for one in self.wire.held if now - one.at > ANSWER_TIMEOUT_S]:
             self.wire.answer(call, "lost")
         await self.calm()
 

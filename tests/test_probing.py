@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 from factories import NOW, fan_out, message, stored_story
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.http_post import Poster
 from bot.limits import Budget
 from bot.outbox import PROBE_AFTER, Outbox
-from bot.probing import MOST_PROBES, SPARE_IDS, Prober, next_numbered, shared_candidates
+from bot.probing import MOST_PROBES, SPARE_IDS, Prober, next_numbered, next_shared, shared_space
 from bot.publisher import TelegramPublisher
 from bot.sandbox import TOKEN, Sandbox, serve
 from bot.sandbox.faults import Fault
 from bot.store import KnownIds, NotedMessage
-from bot.types import Button, ChatType, DeliveryState, ProbeAnswer
+from bot.types import Action, Button, ChatType, Delivery, DeliveryState, Destination, ProbeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,19 +38,73 @@ TYPES = {"private": ChatType.PRIVATE, "group": ChatType.GROUP}
 TYPES |= {"supergroup": ChatType.SUPERGROUP, "channel": ChatType.CHANNEL}
 
 
-def candidates(known: set[int], floor: int = 10, unsettled: int = 1) -> list[int]:
-    return list(shared_candidates(floor, KnownIds(frozenset(known), unsettled), 1, 10**6))
+def unknown(number: int, floor: int | None) -> Delivery:
+    return Delivery(
+        id=number,
+        broadcast_id=1,
+        revision=1,
+        action=Action.SEND,
+        chat_id=number,
+        chat_type=ChatType.PRIVATE,
+        destination=Destination(number),
+        attempt=1,
+        floor_id=floor,
+    )
 
 
-def test_known_ids_are_never_candidates() -> None:
-    found = candidates({11, 13, 14})
-    assert found[:2] == [12, 15]
-    assert not {11, 13, 14} & set(found)
+def asked_for(known: set[int], unsettled: int = 1, floor: int = 10) -> list[int]:
+    """The ids that the search for a message that is not there asks for."""
+    delivery, asked = unknown(1, floor), dict[int, ProbeAnswer]()
+    space = shared_space(floor, KnownIds(frozenset(known), unsettled), [delivery])
+    while (message_id := next_shared(space, delivery, asked, 10**6)) is not None:
+        asked[message_id] = ProbeAnswer.NOTHING
+    return list(asked)
+
+
+def test_known_ids_are_never_asked_for() -> None:
+    found = asked_for({11, 13, 14})
+    assert found[0] == 12
+    assert set(found) == {12, *range(15, 15 + SPARE_IDS)}
 
 
 def test_ids_beyond_the_newest_known_one_are_few() -> None:
-    assert candidates({11, 20})[-1] == 20 + SPARE_IDS
-    assert candidates({11, 20}, unsettled=6)[-1] == 25 + SPARE_IDS
+    assert max(asked_for({11, 20})) == 20 + SPARE_IDS
+    assert max(asked_for({11, 20}, unsettled=6)) == 25 + SPARE_IDS
+
+
+@given(
+    taken=st.lists(st.booleans(), min_size=1, max_size=120),
+    heard=st.booleans(),
+    swaps=st.lists(st.integers(0, 118), max_size=20),
+)
+def test_unknown_sends_find_their_messages_side_by_side(
+    taken: list[bool], swaps: list[int], *, heard: bool
+) -> None:
+    """Sends that left nearly in the order of their claims; after them, others may be known."""
+    looked_for = {number: unknown(number, 10) for number in range(len(taken))}
+    arrived = [number for number, was_taken in enumerate(taken) if was_taken]
+    for at in swaps:
+        arrived[at : at + 2] = reversed(arrived[at : at + 2])
+    owners = {11 + at: number for at, number in enumerate(arrived)}
+    known = {11 + len(arrived) + at for at in range(20)} if heard else set[int]()
+    asked: dict[int, dict[int, ProbeAnswer]] = defaultdict(dict)
+    for _ in range(MOST_PROBES):
+        space = shared_space(
+            10, KnownIds(frozenset(known), len(looked_for)), [*looked_for.values()]
+        )
+        turns = {
+            number: next_shared(space, one, asked[number], 10 + 2 * len(taken) + 30)
+            for number, one in looked_for.items()
+        }
+        if not any(turns.values()):
+            break
+        for number, message_id in turns.items():
+            if message_id is not None and owners.get(message_id) == number:
+                known.add(message_id)
+                del looked_for[number]
+            elif message_id is not None:
+                asked[number][message_id] = ProbeAnswer.NOTHING
+    assert set(looked_for) == set(range(len(taken))) - set(arrived)
 
 
 def search_numbered(floor: int, known: set[int], there: set[int], wanted: int) -> tuple[bool, int]:
@@ -161,8 +216,8 @@ async def desk_over(store: Store) -> AsyncIterator[Desk]:
     sandbox.add_user("Ratna", user_id=OWNER)
     runner = await serve(sandbox, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as session:
-        publisher = TelegramPublisher(session, url, TOKEN)
+    async with Poster(url) as poster:
+        publisher = TelegramPublisher(poster, TOKEN)
         desk = Desk(store, sandbox, None, None)  # type: ignore[arg-type]
         ticks = iter(range(10**9))
         budget = Budget(1000, lambda: float(next(ticks)) * 60)

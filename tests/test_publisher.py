@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from factories import message
@@ -21,6 +20,7 @@ from bot.errors import (
     RetryLater,
     TokenRejected,
 )
+from bot.http_post import Poster
 from bot.publisher import TelegramPublisher, translate
 from bot.types import Button, Destination, ProbeAnswer, Receipt
 
@@ -151,8 +151,8 @@ async def api() -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def publisher(api: Api) -> AsyncIterator[TelegramPublisher]:
-    async with aiohttp.ClientSession() as session:
-        yield TelegramPublisher(session, api.url, TOKEN)
+    async with Poster(api.url) as poster:
+        yield TelegramPublisher(poster, TOKEN)
 
 
 async def test_a_send_carries_all_that_was_meant(api: Api, publisher: TelegramPublisher) -> None:
@@ -206,8 +206,8 @@ async def test_a_plain_message_has_no_parse_mode(api: Api, publisher: TelegramPu
 
 
 async def test_above_the_free_rate_a_send_is_paid(api: Api) -> None:
-    async with aiohttp.ClientSession() as session:
-        paying = TelegramPublisher(session, api.url, TOKEN, paid=True)
+    async with Poster(api.url) as poster:
+        paying = TelegramPublisher(poster, TOKEN, paid=True)
         await paying.send(Destination(7), paying.prepare(message()))
     assert api.asked[0]["allow_paid_broadcast"] is True
 
@@ -240,15 +240,15 @@ async def test_real_answers_become_our_errors(
 
 async def test_an_answer_that_does_not_come_is_unknown(api: Api) -> None:
     api.handler = never
-    async with aiohttp.ClientSession() as session:
-        hasty = TelegramPublisher(session, api.url, TOKEN, read_timeout_s=0.05)
+    async with Poster(api.url, answer_timeout_s=0.05) as poster:
+        hasty = TelegramPublisher(poster, TOKEN)
         with pytest.raises(OutcomeUnknown):
             await hasty.send(Destination(7), hasty.prepare(message()))
 
 
 async def test_a_connection_that_is_refused_certainly_had_no_effect() -> None:
-    async with aiohttp.ClientSession() as session:
-        publisher = TelegramPublisher(session, "http://127.0.0.1:1", TOKEN)
+    async with Poster("http://127.0.0.1:1") as poster:
+        publisher = TelegramPublisher(poster, TOKEN)
         with pytest.raises(RetryLater) as raised:
             await publisher.send(Destination(7), publisher.prepare(message()))
     assert raised.value.after_s is None

@@ -97,9 +97,47 @@ def test_an_item_that_says_little_invents_nothing():
 # --- one test for each row of the survival matrix
 
 
-def test_truncated_in_an_item_keeps_every_item():
-    whole = rss(item(number=1), item(title="Dua", number=2), item("<description>teks", "Tiga", 3))
-    assert titles(whole[: whole.index("teks") + 4]) == ["Judul", "Dua", "Tiga"]
+@given(st.data())
+def test_a_document_that_breaks_off_gives_its_whole_items_only(data):
+    inside = "<description><![CDATA[<p>Teks</p> & <b>]]></description><guid>9</guid>"
+    whole = rss(*(item(inside, title=f"Judul {n}", number=n) for n in (3, 2, 1)))
+    cut = whole[: data.draw(st.integers(whole.index("<item>"), len(whole)))]
+    ended = cut.count("</item>")
+    assert read(cut).entries == read(whole).entries[:ended]
+
+
+@given(st.data())
+def test_an_atom_document_that_breaks_off_gives_its_whole_entries_only(data):
+    whole = ATOM.replace("</feed>", ATOM[ATOM.index("<entry>") :].replace(">Dua", ">Tiga"))
+    cut = whole[: data.draw(st.integers(whole.index("<entry>"), len(whole)))]
+    assert read(cut).entries == read(whole).entries[: cut.count("</entry>")]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "\n<b>Fatal error</b>: Allowed memory size exhausted in <b>/a.php</b> on line <b>1</b><br>",
+        "<!DOCTYPE html><html><head><title>Error</title></head><body><p>Rusak</p></body></html>",
+        "<![CDATA[<p>Teks",
+        "<p>" * 200,
+        '<a href="',
+    ],
+)
+def test_whatever_a_server_says_last_the_item_that_it_left_open_is_left_out(end):
+    whole = rss(item(), item(title="Dua", number=2))
+    for cut in ("2</link>", "</link></item></channel>", "<title>Dua", "Dua</title>"):
+        assert titles(whole[: whole.index(cut)] + end) == ["Judul"]
+
+
+@pytest.mark.parametrize(
+    "end", ["</channel></rss>", "</rss>", "</channel>", "</b></channel></rss>"]
+)
+@pytest.mark.parametrize("inside", ["", "<description>teks", "<a>" * 200])
+def test_items_that_only_lack_their_end_tag_are_kept(end, inside):
+    sloppy = item(inside).removesuffix("</item>")
+    last = item(inside, title="Dua", number=2).removesuffix("</item>")
+    feed = rss(sloppy, last).removesuffix("</channel></rss>") + end
+    assert titles(feed) == ["Judul", "Dua"]
 
 
 def test_bare_ampersand_stays_in_the_title():
@@ -436,7 +474,10 @@ def test_an_empty_feed_is_a_feed():
 # --- hostile input
 
 SIZE = 4_900_000
-OPEN = f'<rss version="2.0" {NAMESPACES}><channel><item><title>J</title><link>http://x.example/1</link>'
+OPEN = (
+    f'<rss version="2.0" {NAMESPACES}><channel>{item(title="J")}'
+    "<item><title>K</title><link>http://x.example/1</link>"
+)
 HOSTILE = {
     "attributes": lambda: OPEN + "<a " + " ".join(f"a{i}='1'" for i in range(350_000)) + "/>",
     "attributes, broken": lambda: OPEN + "<a " + " ".join(f"a{i}=1" for i in range(350_000)) + "/>",

@@ -150,7 +150,7 @@ def read_xml(text: str) -> RawFeed:
     try:
         _walk_strictly(text, strict)
     except _FeedFullError:
-        return strict.feed
+        strict.close()
     except (expat.ExpatError, _UnsafeXmlError):
         return _read_tolerantly(text)
     return strict.feed
@@ -232,6 +232,14 @@ class _Builder:
         if capture is not None:
             plain = capture.depth or capture.mode == "literal"
             capture.parts.append(escaped(characters) if plain else characters)
+
+    def close(self) -> None:
+        """Leave out the item that the end of the text left open.
+
+        Half a story has a wrong address or none; the whole one comes with the next poll.
+        """
+        if self._item is not None:
+            self.feed.items.pop()
 
     def skipped_entity(self, name: str, _parameter: int) -> None:
         """Take an entity that only an external DTD declares: HTML's, where it has one."""
@@ -380,11 +388,6 @@ class _TolerantBuilder(_Builder):
         else:
             self._take_start(token)
 
-    def close(self) -> None:
-        """End a field that the end of the text left open."""
-        if self._capture is not None:
-            self._finish(self._capture)
-
     def _take_start(self, token: Token) -> None:
         name = self._resolve(token.text)
         capture = self._capture
@@ -415,10 +418,20 @@ class _TolerantBuilder(_Builder):
                 self._pop()
                 return
             self._pop()
+        if name in _ITEMS or name in _ROOTS:
+            self._end_item(name)
         if name in self._path[-MAX_UNCLOSED:]:
             while self._path[-1] != name:
                 self._pop()
             self._pop()
+
+    def _end_item(self, name: str) -> None:
+        """End what an item left open, at its own end tag or at one of the feed around it."""
+        depth = self._item_depth
+        around = self._path[max(depth - MAX_UNCLOSED, 0) : depth]
+        if self._item is not None and name in around:
+            while len(self._path) > depth:
+                self._pop()
 
     def _is_field(self) -> bool:
         return self._item is not None or super()._is_field()

@@ -418,7 +418,10 @@ def join(base: str, url: str) -> str:
 
 
 def web_url(link: str, base: str) -> str | None:
-    """Give an absolute http(s) address, or None for anything else."""
+    """Give an absolute http(s) address, its scheme in lower case; None for anything else.
+
+    Source: RFC 3986, section 3.1.
+    """
     link = unescape(_BLANKS.sub(" ", link).strip())
     if not link or len(link) > MAX_URL_CHARS:
         return None
@@ -430,7 +433,7 @@ def web_url(link: str, base: str) -> str | None:
         return None
     if not valid or "<" in link:
         return None
-    return folded(link).replace(" ", "") or None
+    return parts.scheme + folded(link).replace(" ", "")[len(parts.scheme) :]
 
 
 def first_image(markup: str, base: str) -> str | None:

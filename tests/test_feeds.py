@@ -218,7 +218,16 @@ def test_cdata_html_is_plain_text():
 
 def test_missing_date_guid_and_title_are_survived():
     entry = only(rss("<item><link>/x</link><description>Satu dua tiga.</description></item>"))
-    assert (entry.title, entry.url) == ("Satu dua tiga.", "https://kabar.example/x")
+    assert (entry.title, entry.summary) == ("", "Satu dua tiga.")
+    assert entry.url == "https://kabar.example/x"
+
+
+@pytest.mark.parametrize("title", ["", "<title/>", "<title> </title>", "<title>&#8203;</title>"])
+def test_a_title_that_is_not_stated_stays_empty(title):
+    in_xml = only(rss(f"<item>{title}<link>https://kabar.example/x</link></item>"))
+    in_json = only(json.dumps({"items": [{"id": "1", "url": "https://kabar.example/x"}]}))
+    assert (in_xml.title, in_json.title) == ("", "")
+    assert in_xml.url == in_json.url == "https://kabar.example/x"
 
 
 ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://kabar.example/a/">
@@ -328,7 +337,8 @@ def test_json_feed_is_read():
     assert (first.guid, first.url, first.title) == ("7", "https://kabar.example/7", "A & B < C")
     assert (first.summary, first.body, first.tags) == ("Ringkas", "Satu\nDua", ("a",))
     assert (first.author, first.image_url) == ("Rani", "https://x.example/i.jpg")
-    assert (second.title, second.url) == ("Tanpa judul di sini", "https://kabar.example/8")
+    assert (second.title, second.url) == ("", "https://kabar.example/8")
+    assert second.summary == "Tanpa judul di sini"
     assert len(rest) == 1
 
 
@@ -390,6 +400,10 @@ def test_words_of_the_story_are_not_taken_for_furniture():
         ("/a?b=1&amp;c=2", "https://kabar.example/a?b=1&c=2"),
         ("//lain.example/a", "https://lain.example/a"),
         (" https://kabar.example/a b ", "https://kabar.example/a%20b"),
+        ("HTTPS://kabar.example/A", "https://kabar.example/A"),
+        ("Http://lain.example/A", "http://lain.example/A"),
+        ("HttpS://[::1]/", "https://[::1]/"),
+        ("JAVASCRIPT:alert(1)", None),
         ("javascript:alert(1)", None),
         ("ftp://kabar.example/a", None),
         ("http://[", None),
@@ -559,7 +573,8 @@ MARKUP = st.lists(
 def test_any_markup_gives_entries_with_sound_fields(markup):
     body = rss(markup, item(title="Akhir")).encode("utf-8", "surrogatepass")
     for entry in read(body).entries:
-        assert entry.title == " ".join(entry.title.split()) != ""
+        assert entry.title == " ".join(entry.title.split())
+        assert entry.title or entry.summary or entry.url
         assert entry.url is None or entry.url.startswith(("http://", "https://"))
         for text in (entry.title, entry.summary, entry.body):
             text.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.article.prose import story_lines
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 MAX_BODY_BYTES = 5_000_000
-MAX_WORDS_OF_TITLE = 12
-MAX_TITLE_FROM_TEXT_CHARS = 100
 MAX_AUTHOR_CHARS = 1_000
 
 _EMAIL = re.compile(r"[^\s@<>()]{1,64}@[^\s@<>()]{1,200}")
@@ -59,8 +57,9 @@ def parse_feed(body: bytes, *, content_type: str | None, url: str, zone: ZoneInf
 
     One expat pass reads what is well-formed, exactly and at once; everything else goes through a
     tolerant scanner into the same builder, so that a fault costs no other story, and both are
-    linear. Links are absolute http(s) or None; dates without a zone are in `zone`; entries that
-    say nothing at all are left out. At most `MAX_BODY_BYTES`.
+    linear. Links are absolute http(s) or None; dates without a zone are in `zone`; a title that is
+    not stated is ""; entries with neither title nor text nor link are left out, and so is one that
+    the document breaks off in. At most `MAX_BODY_BYTES`.
     Raises: ParseError with a reason that an editor understands.
     Source: RSS 2.0, RFC 4287, RSS 1.0, jsonfeed.org/version/1.1.
     """
@@ -121,23 +120,8 @@ def _entry(item: RawItem, url: str, zone: ZoneInfo) -> Entry | None:
 
 
 def _stated(entry: Entry) -> Entry | None:
-    """Give an entry without a title the first words of its text; None where it says nothing."""
-    if entry.title:
-        return entry
-    text = entry.summary or entry.body.replace("\n", " ")
-    if not text and not entry.url:
-        return None
-    return replace(entry, title=first_words(text) or entry.url or "")
-
-
-def first_words(text: str) -> str:
-    """Give the first words of a text, with "…" where they are not all of it."""
-    words = text[: MAX_TITLE_FROM_TEXT_CHARS * 2].split()
-    kept = words[:MAX_WORDS_OF_TITLE]
-    while len(kept) > 1 and len(" ".join(kept)) > MAX_TITLE_FROM_TEXT_CHARS:
-        kept.pop()
-    title = " ".join(kept)[:MAX_TITLE_FROM_TEXT_CHARS]
-    return title if title == text.strip() else f"{title.rstrip('.,;:')}…" if title else ""
+    """Give an entry back, None where it has neither title nor text nor link."""
+    return entry if entry.title or entry.summary or entry.body or entry.url else None
 
 
 def _link(item: RawItem, url: str) -> str | None:

@@ -437,7 +437,10 @@ def test_any_page_gives_an_entry_or_a_reason(html):
         "TANGERANG, (bantenraya.co) - ", "Tangerang, bantenraya.co | ", "WASHINGTON (AP) — ",
         "bantenraya.co | TANGERANG - ", "REPUBLIKA.CO.ID, JAKARTA -- ",
         "PANDEGLANG, BANTEN RAYA – ",
-        "TANGERANG: ", "KOMPAS.com - ",
+        "TANGERANG: ", "KOMPAS.com - ", "TANGERANG (11/10/2023) — ", "TANGERANG, (11/10) – ",
+        "TANGERANG, Rabu (11/10/2023) – ", "TANGERANG, 11/10/2023 — ",
+        "Serang (Rabu, 11-10-2023) - ",
+        "TANGERANG, kabar.co.id (11/10) – ", "KOTA TANGERANG [11/10/23] - ",
     ],
 )  # fmt: skip
 def test_datelines_are_taken_off(head):
@@ -456,6 +459,9 @@ def test_datelines_are_taken_off(head):
         "POLRES METRO TANGERANG KOTA - POLDA METRO JAYA MENGGELAR RAPAT.",
         "Jakarta, Bandung, dan Surabaya - tiga kota besar - banjir.",
         "Warga - termasuk anak-anak - mengungsi.",
+        "Polres (11/10) – Kapolres memimpin rapat.",
+        "(11/10) – Polres menggelar rapat.",
+        "Persib (2-1) – Persija takluk di kandang.",
         "Serang balik! Tim tuan rumah menang.",
     ],
 )
@@ -465,7 +471,8 @@ def test_no_word_of_the_story_is_taken_for_a_dateline(text):
 
 
 @pytest.mark.parametrize(
-    "line", ["bantenraya.co | TANGERANG", "TANGERANG", "Jakarta, 11 Oktober 2023"]
+    "line",
+    ["bantenraya.co | TANGERANG", "TANGERANG", "Jakarta, 11 Oktober 2023", "Jakarta (11/10/2023)"],
 )
 def test_a_dateline_of_its_own_is_nothing(line):
     assert without_dateline(line) == ""

@@ -117,6 +117,15 @@ _DATE_PART = re.compile(
     r"(?:\w+\s*)?\(?\d{1,2}(?:\s*[/-]\s*\d{1,2}(?:\s*[/-]\s*\d{2,4})?|\s+\w+(?:\s+\d{4})?)\)?"
     r"|[A-Z][a-z]{2,8}\.?\s+\d{1,2}(?:\s+\d{4})?",
 )
+_DAY = (
+    r"(?:\b(?:senin|selasa|rabu|kamis|jum'?at|sabtu|minggu"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\s*,?\s*)?"
+)
+_NUMBERED_DATE = re.compile(
+    rf"{_DAY}[(\[]\s*{_DAY}\d{{1,2}}\s*[/.-]\s*\d{{1,2}}(?:\s*[/.-]\s*\d{{2,4}})?\s*[)\]]"
+    rf"|{_DAY}\b\d{{1,2}}\s*/\s*\d{{1,2}}\s*/\s*\d{{2,4}}\b",
+    re.IGNORECASE,
+)
 
 
 def story_lines(lines: Iterable[str]) -> list[str]:
@@ -190,7 +199,8 @@ def is_dateline(line: str, source: str = "") -> bool:
 
 
 def _parts(head: str) -> list[str]:
-    spaced = _AGENCY.sub(lambda agency: f",{agency[0]},", head)
+    undated = _NUMBERED_DATE.sub(",", head)
+    spaced = _AGENCY.sub(lambda agency: f",{agency[0]},", undated)
     return [part.strip() for part in re.split(r"[,|/]|\s[-–—]+\s", spaced) if part.strip(" ()[].")]
 
 

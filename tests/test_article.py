@@ -27,6 +27,7 @@ LEAD = (
 SECOND = "Wali Kota mengatakan bantuan disalurkan bertahap melalui posko di setiap kelurahan."
 THIRD = "Warga diminta tetap waspada karena hujan diperkirakan masih turun sampai akhir pekan."
 STORY = f"<p>{LEAD}</p><p>{SECOND}</p><p>{THIRD}</p>"
+LD = '<script type="application/ld+json">{}</script>'
 BODY = f"{LEAD}\n{SECOND}\n{THIRD}"
 
 
@@ -217,6 +218,27 @@ def test_bylines_are_read_above_and_below_the_story(line, author, editor):
         assert entry.body == BODY
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<a rel="author" href="/ana">Ana Maria</a>',
+        '<p><time datetime="2023-10-11">11 Oktober</time> <span rel="author">Ana Maria</span></p>',
+        '<address><a rel="Author nofollow" href="/ana">By Ana Maria</a></address>',
+        '<div><span rel="author"><a href="/ana">Ana Maria</a></span> <a href="/k">Kota</a></div>',
+        '<a rel="author" href="/ana">View all posts</a> <a rel="author" href="/ana">Ana Maria</a>',
+    ],
+)
+def test_a_name_that_is_marked_as_the_authors_is_the_author(line):
+    for html in (page(line + STORY), page(STORY + line)):
+        assert (read(html).author, read(html).body) == ("Ana Maria", BODY)
+
+
+def test_the_author_that_a_related_story_marks_is_not_this_storys():
+    assert (
+        read(page(f"{STORY}<h3>Berita Terkait</h3><a rel=author href=/x>Lain</a>")).author is None
+    )
+
+
 def test_bylines_of_related_stories_are_not_the_storys():
     html = page(f"{STORY}<h3>Berita Terkait</h3><div>Penulis : Orang Lain</div>")
     assert read(html).author is None
@@ -270,6 +292,27 @@ def test_without_an_address_the_canonical_link_is_the_address():
     assert read(page(STORY), url=None).url is None
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<link rel="canonical" href="HTTPS://kabar.co.id/banjir/">',
+        '<link rel="canonical" href="https://kabar.co.id/">',
+        '<link rel="canonical" href="/banjir/"><meta property="og:url" content="https://kabar.co.id/b">',
+        LD.format('{"@type":"Article","headline":"J","url":"https://kabar.co.id/b"}'),
+    ],
+)
+def test_the_picture_of_a_saved_page_is_resolved_against_the_address_that_it_states(head):
+    html = page(f'<img src="/foto/banjir.jpg">{STORY}', head=head)
+    assert read(html, url=None).image_url == "https://kabar.co.id/foto/banjir.jpg"
+    assert (
+        read(html, url="https://arsip.co.id/1").image_url == "https://arsip.co.id/foto/banjir.jpg"
+    )
+
+
+def test_a_relative_picture_of_a_page_that_states_no_address_is_none():
+    assert read(page(f'<img src="/foto/banjir.jpg">{STORY}'), url=None).image_url is None
+
+
 def og(name, value):
     return f'<meta property="og:{name}" content="{value}">'
 
@@ -295,9 +338,9 @@ def test_a_generic_account_gives_way_to_the_named_author():
     head = '<meta name="author" content="admin">'
     assert read(page(f"<p>Penulis: Ana</p>{STORY}", head=head)).author == "Ana"
     assert read(page(STORY, head=head)).author == "admin"
-
-
-LD = '<script type="application/ld+json">{}</script>'
+    account, named = "<a rel=author href=/a>admin</a>", '<meta name="author" content="Ana">'
+    assert read(page(account + STORY, head=named)).author == "Ana"
+    assert read(page(account + STORY)).author == "admin"
 
 
 @pytest.mark.parametrize(

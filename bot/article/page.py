@@ -70,7 +70,7 @@ class Block:
 
 @dataclass(slots=True)
 class Link:
-    """A link in a block."""
+    """A link in a block, or a name that is marked as the author's."""
 
     text: str
     href: str
@@ -137,6 +137,7 @@ class _Reader:
         self._links: list[Link] = []
         self._link: list[str] | None = None
         self._link_attrs: dict[str, str] = {}
+        self._link_name = "a"
         self._link_chars = 0
         self._bold = 0
         self._bold_chars = 0
@@ -199,13 +200,19 @@ class _Reader:
             self.flush()
         elif name == "time" and attrs.get("datetime"):
             self._dated = self._dated or attrs["datetime"]
-        elif name == "a":
-            self._end_link()
-            self._link, self._link_attrs = [], attrs
+        elif name == "a" or (name in ("span", "cite") and _is_author(attrs)):
+            self._open_link(name, attrs)
         elif name in ("b", "strong"):
             self._bold += 1
         elif BLOCK_NAMES.match(name) or name == "body":
             self._open_block(name, attrs)
+
+    def _open_link(self, name: str, attrs: dict[str, str]) -> None:
+        in_author = self._link is not None and self._link_name != "a"
+        self._end_link()
+        if in_author:
+            attrs = attrs | {"rel": f"{attrs.get('rel', '')} author"}
+        self._link, self._link_attrs, self._link_name = [], attrs, name
 
     def _open_block(self, name: str, attrs: dict[str, str]) -> None:
         self.flush()
@@ -241,7 +248,7 @@ class _Reader:
             elif name in ("head", "body", "html"):
                 self._silent.clear()
             return
-        if name == "a":
+        if name == self._link_name:
             self._end_link()
         elif name in ("b", "strong"):
             self._bold = max(self._bold - 1, 0)
@@ -299,3 +306,7 @@ class _Reader:
                 values = self.page.metas.setdefault(key, [])
                 if len(values) < 100:
                     values.append(content)
+
+
+def _is_author(attrs: dict[str, str]) -> bool:
+    return "author" in attrs.get("rel", "").lower().split()

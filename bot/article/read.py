@@ -79,8 +79,8 @@ def parse_article(
         raise ParseError(f"the page is larger than {MAX_BODY_BYTES // 1_000_000} MB")
     markup = decode(html, content_type)
     page = read_page(markup)
-    base = join(url or "", page.base)
     stated = _stated_article(stated_articles(page.ld_json), page, url)
+    base = join(url or _own_address(page, stated), page.base)
     story = find_story(page, stated.headline or page.meta("og:title"), zone)
     sources = _Sources(stated, page, story, base, zone)
     title = _title(sources)
@@ -216,7 +216,10 @@ def _author(sources: _Sources) -> str | None:
     general = ", ".join(sources.stated.authors) or next(
         (name for name in metas if name and "://" not in name), ""
     )
-    return named or story.author or next(iter(shown), "") or general or None
+    seen = story.author or ""
+    if _NOBODY.fullmatch(seen):
+        seen, general = "", seen
+    return named or seen or next(iter(shown), "") or general or None
 
 
 def _image(sources: _Sources) -> str | None:
@@ -290,12 +293,18 @@ def _canonical_link(page: Page) -> str:
 
 def _canonical(page: Page, stated: StatedArticle, url: str | None) -> str | None:
     """Give the address that the page calls its own; not a home page, not another site's."""
-    base = join(url or "", page.base)
+    base = join(url or _own_address(page, stated), page.base)
     for written in (_canonical_link(page), page.meta("og:url"), *stated.urls):
         address = web_url(written, base) if written else None
         if address and not _is_home(address) and (not url or _site(address) == _site(url)):
             return address
     return web_url(url, "") if url else None
+
+
+def _own_address(page: Page, stated: StatedArticle) -> str:
+    """Give the absolute address that a page without one states, be it the site's; "" for none."""
+    written = (_canonical_link(page), page.meta("og:url"), *stated.urls)
+    return next((found for one in written if (found := web_url(one, ""))), "")
 
 
 def _is_home(address: str) -> bool:

@@ -50,6 +50,9 @@ _BARE_LABEL = re.compile(rf"(?P<who>{_WRITER}|{_EDITOR}|oleh|by)\s*[:：]?", re.
 _BY = re.compile(
     r"(?:by|oleh|written by|ditulis oleh|reported by)\s+(?P<name>[^\d\W].*)", re.IGNORECASE
 )
+_ALL_POSTS = re.compile(
+    r"\b(?:view|see|more|all|posts?|articles|lihat|semua|artikel|tulisan|profil)\b", re.IGNORECASE
+)
 _NAME_END = re.compile(
     r"\s+[-–—|•·/]\s+|\s*[|•·;\n]\s*|\s*,?\s*(?=(?:senin|selasa|rabu|kamis|jum'?at|sabtu|minggu|"
     r"monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b)|\s*,?\s+(?=\d)|"
@@ -383,7 +386,8 @@ def _names(reading: _Reading) -> tuple[str | None, str | None]:
             role = "author" if _IS_WRITER.match(who) else "editor" if _IS_EDITOR.match(who) else ""
             if role and name:
                 found.setdefault(role, name)
-    return found.get("author") or _beside_heading(reading), found.get("editor")
+    author = found.get("author") or _beside_heading(reading) or _marked_author(reading)
+    return author, found.get("editor")
 
 
 def _about(reading: _Reading) -> Iterable[int]:
@@ -437,13 +441,24 @@ def _beside_heading(reading: _Reading) -> str | None:
         block = blocks[at]
         if _is_far(reading, block):
             continue
-        for link in block.links:
-            if "author" in link.rel.split():
-                return link.text
+        if name := _author_link(block):
+            return name
         by = _BY.match(block.text) if len(block.text) <= MAX_LABEL_CHARS else None
         if by and (name := _name(by["name"])):
             return name
     return None
+
+
+def _marked_author(reading: _Reading) -> str | None:
+    """Find a link that says rel=author anywhere about the story."""
+    named = (_author_link(reading.page.blocks[at]) for at in _about(reading))
+    return next((name for name in named if name), None)
+
+
+def _author_link(block: Block) -> str:
+    texts = [link.text for link in block.links if "author" in link.rel.split()]
+    named = (_name(by["name"] if (by := _BY.fullmatch(text)) else text) for text in texts)
+    return next((name for name in named if name and not _ALL_POSTS.search(name)), "")
 
 
 def _dates(reading: _Reading) -> tuple[datetime | None, datetime | None]:

@@ -383,6 +383,67 @@ def test_a_page_drawn_by_scripts_is_read_from_its_json_ld():
     assert entry.published_at.isoformat() == "2024-01-02T00:00:00+07:00"
 
 
+OG_ONLY = og("title", "Harga Cabai &amp; Bawang") + og("description", "Harga cabai naik di pasar.")
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        '<meta property="article:published_time" content="2024-02-01T10:00:00+07:00">',
+        '<meta property="article:tag" content="Ekonomi">',
+        '<meta property="article:section" content="Ekonomi">',
+        og("type", "Article"),
+    ],
+)
+def test_metas_that_only_articles_have_make_an_article(meta):
+    entry = read(f"<html><head>{OG_ONLY}{meta}</head><body><div id=app></div></body></html>")
+    assert (entry.title, entry.summary) == ("Harga Cabai & Bawang", "Harga cabai naik di pasar.")
+
+
+def test_a_title_for_sharing_and_a_text_make_an_article():
+    text = "<p>Harga cabai naik sejak Senin di pasar induk.</p>"
+    assert read(f"<head>{OG_ONLY}</head><h1>Harga Cabai</h1>{text}").body == text[3:-4]
+    for head in ("", OG_ONLY + og("type", "website")):
+        with pytest.raises(ParseError, match="no article"):
+            read(f"<head>{head}</head><h1>Harga Cabai</h1>{text}")
+    with pytest.raises(ParseError, match="no article"):
+        read(f"<head>{OG_ONLY}</head><h1>Harga Cabai</h1>")
+
+
+BLOG = (
+    '<title>Why I left | Ana Blog</title><link rel="canonical" href="https://kabar.co.id/">'
+    "<h1>Ana Blog</h1><article><header><h2>Why I left</h2></header>"
+    "<p>By Ana Maria on March 3, 2024</p>{}<p>Share this: Twitter Facebook</p></article>"
+    "<footer><p>All of these words belong to Ana, who wrote them one by one.</p></footer>"
+).replace("h2", "h1")
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("<p>I left on a rainy Tuesday, and I slept well.</p><p>Then it got better.</p>",
+         "I left on a rainy Tuesday, and I slept well.\nThen it got better."),
+        ("<p>I left.</p>", "I left."),
+        ("<p>I left.</p><h2>Related posts</h2><p>Why I stayed.</p>", "I left."),
+        ("<p>I left.</p><div><p>Then it got better.</p></div>", "I left.\nThen it got better."),
+    ],
+)  # fmt: skip
+def test_a_short_post_is_an_article_if_the_page_marks_it_as_one(text, body):
+    entry = read(BLOG.format(text))
+    assert (entry.title, entry.body, entry.author) == ("Why I left", body, "Ana Maria")
+    assert entry.published_at is not None
+    assert entry.url == URL
+    assert read(BLOG.format(text), url=None).url is None
+
+
+def test_a_front_pages_short_cards_are_no_article():
+    cards = "".join(f"<article><h1>Judul {n}</h1><p>Isinya.</p></article>" for n in range(3))
+    linked = "<article><h1><a href=/1>Judul yang panjang</a></h1><p>Isinya.</p></article>"
+    for html in (cards, linked, "<article><h1>Judul</h1></article>", "<h1>Judul</h1><p>Isi.</p>"):
+        with pytest.raises(ParseError, match="no article"):
+            read(html)
+
+
 # --- what is no article
 
 TEASER = f"<article><h2><a href=/{{}}>Judul nomor {{}} yang panjang</a></h2><p>{LEAD}</p></article>"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from bot.article.ldjson import StatedArticle, stated_articles
 from bot.article.page import Page, read_page
 from bot.article.prose import story_lines, without_dateline
-from bot.article.story import Story, find_story
+from bot.article.story import MIN_STORY_CHARS, Story, find_story
 from bot.dates import parse_date
 from bot.errors import ParseError
 from bot.markup import decode, image_source, is_challenge, join, title_text, web_url
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 MAX_BODY_BYTES: Final = 5_000_000
-MIN_STORY_CHARS: Final = 100
 MIN_LEAD_CHARS: Final = 80
 
 _NOBODY = re.compile(
@@ -127,9 +126,21 @@ def _check(sources: _Sources, title: str, markup: str) -> None:
     if not markup.strip():
         raise ParseError("the answer is empty, not an article")
     written = sum(len(paragraph) for paragraph in sources.story.paragraphs)
-    claimed = bool(stated.headline) or page.meta("og:type").lower() == "article"
-    if not title or not (claimed or written >= MIN_STORY_CHARS):
+    claimed = bool(stated.headline) or _is_claimed(page, written)
+    if not title or not (claimed or written >= MIN_STORY_CHARS or sources.story.is_marked):
         raise ParseError("no article was found on this page")
+
+
+def _is_claimed(page: Page, written: int) -> bool:
+    """Say whether the page's metas call it an article, by its type or by what only articles have.
+
+    Source: ogp.me, section "No Vertical"; a page without a type has a title and a text at least.
+    """
+    kind = page.meta("og:type").lower()
+    if kind == "article" or not page.meta("og:title"):
+        return kind == "article"
+    owned = page.meta("article:published_time", "article:section", "article:tag")
+    return bool(owned) or (not kind and written > 0)
 
 
 def _title(sources: _Sources) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MIN_PARAGRAPH_CHARS: Final = 40
 MIN_LEAD_CHARS: Final = 80
+MIN_STORY_CHARS: Final = 100
 NEAR_BLOCKS: Final = 12
 MAX_LABEL_CHARS: Final = 160
 MAX_NAME_CHARS: Final = 60
@@ -89,7 +90,8 @@ _CONTAINED = frozenset(
 class Story:
     """What a reader sees of an article; None and () for what the page does not show.
 
-    `captions` are in lower case; `pictures` the attributes of img elements, in order.
+    `captions` are in lower case; `pictures` the attributes of img elements, in order. `is_marked`
+    says that heading and text stand in an article element, which no other of the page's is like.
     """
 
     heading: str = ""
@@ -101,6 +103,7 @@ class Story:
     tags: tuple[str, ...] = ()
     published_at: datetime | None = None
     updated_at: datetime | None = None
+    is_marked: bool = False
 
 
 @dataclass(slots=True)
@@ -138,9 +141,11 @@ def find_story(page: Page, stated_title: str, zone: ZoneInfo) -> Story:
     reading.chosen = _choose(reading)
     author, editor = _names(reading)
     published, updated = _dates(reading)
+    paragraphs = _paragraphs(reading)
+    article = _article(reading)
     return Story(
         heading=reading.heading_text,
-        paragraphs=_paragraphs(reading),
+        paragraphs=paragraphs,
         captions=reading.captions,
         author=author,
         editor=editor,
@@ -148,6 +153,9 @@ def find_story(page: Page, stated_title: str, zone: ZoneInfo) -> Story:
         tags=_tags(reading),
         published_at=published,
         updated_at=updated,
+        is_marked=bool(paragraphs)
+        and article is not None
+        and article in page.ancestors(page.blocks[reading.first].node),
     )
 
 
@@ -220,6 +228,8 @@ def _choose(reading: _Reading) -> list[int]:
     prose = [at for at in range(len(reading.page.blocks)) if _is_prose(reading, at)]
     after = [at for at in prose if at > reading.heading]
     prose = after or prose
+    if short := _short_story(reading, prose):
+        return short
     if not prose or _is_listing(reading.page, prose):
         return []
     holder = _holder(reading, prose)
@@ -232,6 +242,54 @@ def _choose(reading: _Reading) -> list[int]:
         and holder in reading.page.ancestors(reading.page.blocks[at].node)
     ]
     return _until_lists(reading, inside, set(prose))
+
+
+def _article(reading: _Reading) -> int | None:
+    """Find the article element that holds the heading, an h1; None where another has one too."""
+    page, heading = reading.page, reading.heading
+    if heading < 0 or page.blocks[heading].link_chars * 2 > len(page.blocks[heading].text):
+        return None
+    holders: dict[int, int] = {}
+    for at, block in enumerate(page.blocks):
+        if block.text and _within(page, block, "h1") and not reading.aside[block.node]:
+            article = _holding(page, block, "article")
+            if article is not None:
+                holders[article] = at
+    return _holding(page, page.blocks[heading], "article") if len(holders) == 1 else None
+
+
+def _holding(page: Page, block: Block, name: str) -> int | None:
+    return next(
+        (node for node in page.ancestors(block.node) if page.nodes[node].name == name), None
+    )
+
+
+def _short_story(reading: _Reading, prose: list[int]) -> list[int]:
+    """Give the paragraphs of a marked article that has too little text to be known by it."""
+    page, article = reading.page, _article(reading)
+    if article is None or sum(len(page.blocks[at].text) for at in prose) >= MIN_STORY_CHARS:
+        return []
+    chosen: list[int] = []
+    for at in range(reading.heading + 1, len(page.blocks)):
+        block = page.blocks[at]
+        if article not in page.ancestors(block.node):
+            continue
+        if _LISTS.fullmatch(block.text[:60]) or _TALK.fullmatch(block.text[:60]):
+            break
+        if at in prose or _is_short_paragraph(reading, block):
+            chosen.append(at)
+    return chosen
+
+
+def _is_short_paragraph(reading: _Reading, block: Block) -> bool:
+    text = block.text
+    if not text or reading.page.nodes[block.node].name != "p" or reading.aside[block.node]:
+        return False
+    if is_noise(text) or is_dateline(text) or _is_caption(reading, block):
+        return False
+    if _is_byline(text) or _BY.match(text) or block.link_chars * 2 > len(text):
+        return False
+    return not block.dated and (text[-1] in ".!?…" or not find_date(text, reading.zone))
 
 
 def _is_listing(page: Page, prose: list[int]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import hmac
 import logging
@@ -244,6 +245,8 @@ async def serve(settings: Settings, role: Role, stopping: asyncio.Event) -> None
     listener = listen(settings) if Role.WEB in role else None
     async with assemble(settings, listener) as parts:
         await prepare(parts)
+        # What lives as long as the process need not be looked at by each full collection.
+        gc.freeze()
         _log.info("started", extra={"role": role.name, "port": settings.port})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as tasks:

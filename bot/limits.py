@@ -32,6 +32,8 @@ CATCH_UP_S = 0.1
 CLAIM_AHEAD_S = 0.06
 SLOWER, FASTER, FASTER_AFTER_S = 0.8, 1.05, 1800.0
 LOWEST_RATE = 0.5
+# At a high rate some leave together: to wake for each costs more than to send it.
+GROUPED_FROM_RATE, LONGEST_GROUP_S, LARGEST_GROUP = 200.0, 0.05, 64
 CHAT_RATE, CHAT_BURST = 1.0, 3.0
 GROUP_RATE, GROUP_BURST = 1 / 4.0, 4.0
 FORGET_ABOVE = 10_000
@@ -76,6 +78,8 @@ class BotPace:
         self, rate: float, planned: Iterable[float] = (), left: Iterable[float] = ()
     ) -> None:
         self.rate = rate
+        grouped = rate >= GROUPED_FROM_RATE
+        self.group_s = min(LONGEST_GROUP_S, LARGEST_GROUP / rate) if grouped else 0.0
         self._most = max(1, math.floor(rate))
         self._span = max(1.0, 1 / rate)
         self._planned = deque(planned, maxlen=self._most)
@@ -104,13 +108,18 @@ class BotPace:
         wait_s = self.wait_s(now)
         self._spacing = self._spacing.taken(1, now)
         self._planned.append(now + wait_s)
-        return wait_s
+        return self._grouped(now + wait_s) - now if wait_s > 0 else 0.0
+
+    def _grouped(self, moment: float) -> float:
+        return math.ceil(moment / self.group_s) * self.group_s if self.group_s else moment
 
     def leave(self, now: float) -> float:
         """Count one whose moment has come; gives the seconds that it has to wait still.
 
-        Some is due where those before it left late.
+        Some is due where those before it left late. Groups have room enough between them.
         """
+        if self.group_s:
+            return 0.0
         wait_s = self._span_wait_s(self._left, self._span * LEAVING_S, now)
         self._left.append(now + wait_s)
         return wait_s
@@ -139,6 +148,11 @@ class Budget:
     def rate(self) -> float:
         """Messages a second that the server is believed to take."""
         return self._bot.rate
+
+    @property
+    def group_s(self) -> float:
+        """How long messages are gathered that leave together; 0 at a low rate."""
+        return self._bot.group_s
 
     def note_group(self, chat: int | str) -> None:
         """Hold a chat to the limit of groups from now on."""

@@ -172,7 +172,7 @@ class Outbox:
     async def _pause(self, started: int) -> None:
         """Gather outcomes for a while; without any, wait for them or for room in the budget."""
         if started or self._outcomes:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(max(TICK_S, self._budget.group_s))
             return
         wait_s = self._budget.wait_s()
         with contextlib.suppress(TimeoutError):

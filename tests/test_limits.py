@@ -80,6 +80,18 @@ def test_no_second_holds_more_than_the_rate(steps: list[tuple[float, int]], rate
         assert later - at >= max(1.0, 1 / rate)
 
 
+def test_at_a_high_rate_messages_leave_in_groups(clock: Clock) -> None:
+    budget, moments = Budget(1000, clock), []
+    while len(moments) < 5000:
+        clock.now += 0.02
+        moments += [clock.now + wait_s for wait_s in budget.take(budget.free())]
+    left = sorted(round(moment, 6) for moment in moments[1000:])
+    assert len(left) / len(set(left)) > 30
+    assert len(left) / (left[-1] - left[0]) >= 0.97 * 1000
+    for at, later in zip(left, left[1000:], strict=False):
+        assert later - at >= 0.999
+
+
 def test_what_left_late_lets_the_next_wait(clock: Clock) -> None:
     pace, left = BotPace(30), []
     for number in range(300):

@@ -107,7 +107,7 @@ def main() -> None:
     ):
         figures = measure(parsers, body)
         shown = "  ".join(f"{parser} {taken:8.2f}" for parser, taken in figures.items())
-        print(f"{name:12} {len(body) / 1000:7.0f} kB  ms: {shown}")  # noqa: T201 (its purpose)
+        print(f"{name:12} {len(body) / 1000:7.0f} kB  ms: {shown}")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from bisect import bisect_right
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bot.errors import (
@@ -30,7 +32,7 @@ from bot.store import ClaimPlan
 from bot.types import ChatType, ProbeAnswer, Step, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from bot.limits import Budget
@@ -58,18 +60,94 @@ ROUND_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def shared_candidates(floor: int, known: KnownIds, searching: int, last: int) -> Iterator[int]:
-    """Ids that a send may have got where one counter serves many chats, the likeliest first.
+@dataclass(frozen=True, slots=True)
+class SharedSpace:
+    """What unsettled sends are looked for in where one counter serves many chats.
 
-    These are the gaps above the floor and, up to `last`, some ids beyond the newest known one: one
-    for each unsettled send besides the `searching` ones, and a few for messages not heard of. What
-    the searching ones own among them they find themselves.
+    `gaps` are the ids, in order, that no known message has, from the lowest floor up. `needed` is
+    the last id that has to be asked for before a message counts as not there. `expected` is, by
+    delivery, the position of the gap that its message is likeliest to fill.
     """
+
+    gaps: tuple[int, ...]
+    needed: int
+    expected: Mapping[int, int]
+
+
+def shared_space(
+    known: KnownIds, lost: Sequence[Delivery], found: Sequence[tuple[Delivery, int]] = ()
+) -> SharedSpace:
+    """The space in which some deliveries are looked for; `found` are some that were.
+
+    Needed beyond the newest known id is one id for each unsettled send besides these, and a few
+    for messages not heard of: what these own beyond it they find themselves.
+    """
+    floor = min(one.floor_id or 0 for one in lost)
     newest = max(known.known, default=floor)
-    beyond = newest + max(0, known.unknown_deliveries - searching) + SPARE_IDS
-    for message_id in range(floor + 1, min(beyond, last) + 1):
-        if message_id not in known.known:
-            yield message_id
+    unsettled = max(known.unknown_deliveries, len(lost))
+    highest = max(one.floor_id or 0 for one in lost)
+    last = min(newest + unsettled + SPARE_IDS, highest + SPAN)
+    gaps = tuple(one for one in range(floor + 1, last + 1) if one not in known.known)
+    return SharedSpace(
+        gaps=gaps,
+        needed=newest + unsettled - len(lost) + SPARE_IDS,
+        expected=_expected(gaps, lost, found),
+    )
+
+
+def _expected(
+    gaps: Sequence[int], lost: Sequence[Delivery], found: Sequence[tuple[Delivery, int]]
+) -> dict[int, int]:
+    """The position of the gap that each lost message is likeliest to fill.
+
+    Ids are given nearly in the order of the claims. So the lost ones after one that was found have
+    the gaps after it, and those before it the gaps before; the first above a floor has the first.
+    """
+    ids = {delivery.id: message_id for delivery, message_id in found}
+    everyone = {one.id: one for one in chain(lost, (delivery for delivery, _ in found))}
+    order = sorted(everyone.values(), key=lambda one: (one.floor_id or 0, one.id))
+    after: dict[int, tuple[int, int]] = {}
+    floor, at, distance = -1, 0, 0
+    for one in order:
+        if (one.floor_id or 0) > floor:
+            floor = one.floor_id or 0
+            at, distance = bisect_right(gaps, floor), 0
+        if one.id in ids:
+            at, distance = bisect_right(gaps, ids[one.id]), 0
+        else:
+            after[one.id] = distance, at
+            at, distance = at + 1, distance + 1
+    expected: dict[int, int] = {}
+    end: int | None = None
+    distance = 0
+    for one in reversed(order):
+        if one.id in ids:
+            end, distance = bisect_right(gaps, ids[one.id]), 0
+            continue
+        distance += 1
+        steps, position = after[one.id]
+        expected[one.id] = position if end is None or steps < distance else end - distance
+    return expected
+
+
+def next_shared(space: SharedSpace, delivery: Delivery, asked: Asked, last: int) -> int | None:
+    """The next id up to `last` to ask for; None if the message is not there.
+
+    By turns the likeliest one and the lowest, so that a message that never went out is soon known
+    not to be there, once the gaps have found their messages.
+    """
+    first = bisect_right(space.gaps, delivery.floor_id or 0)
+    needed = bisect_right(space.gaps, min(last, space.needed))
+    lowest = next((at for at in range(first, needed) if space.gaps[at] not in asked), None)
+    if lowest is None:
+        return None
+    if len(asked) % 2 == 1:
+        return space.gaps[lowest]
+    end = bisect_right(space.gaps, last)
+    start = max(first, min(space.expected[delivery.id], end))
+    up = next((at for at in range(start, end) if space.gaps[at] not in asked), lowest)
+    down = next((at for at in range(start - 1, first - 1, -1) if space.gaps[at] not in asked), up)
+    return space.gaps[min(up, down, key=lambda at: abs(at - start))]
 
 
 def next_numbered(floor: int, known: frozenset[int], asked: Asked) -> int | None:
@@ -139,17 +217,15 @@ class Search:
         """Whether the message's id comes from the counter of the whole bot account."""
         return self.delivery.chat_type in {ChatType.PRIVATE, ChatType.GROUP}
 
-    def next_id(self, known: KnownIds, searching: int) -> int | None:
-        """The next id to ask for, None if there is none left."""
-        floor = self.delivery.floor_id or 0
-        if not self.is_shared:
-            above = frozenset(one for one in known.known if one > floor)
-            return next_numbered(floor, above, self.asked)
+    def next_numbered_id(self, known: KnownIds) -> int | None:
+        """The next id to ask for where the chat numbers its own messages."""
+        return next_numbered(self.delivery.floor_id or 0, known.known, self.asked)
+
+    def next_shared_id(self, space: SharedSpace) -> int | None:
+        """The next id to ask for where the message's id comes from the bot's one counter."""
         if self.last is None:
-            newest = max(known.known, default=floor)
-            self.last = min(newest + known.unknown_deliveries + SPARE_IDS, floor + SPAN)
-        candidates = shared_candidates(floor, known, searching, self.last)
-        return next((one for one in candidates if one not in self.asked), None)
+            self.last = min(max(space.gaps, default=0), (self.delivery.floor_id or 0) + SPAN)
+        return next_shared(space, self.delivery, self.asked, self.last)
 
 
 class Prober:
@@ -172,6 +248,7 @@ class Prober:
         self._worker = worker
         self._claimed: list[Delivery] = []
         self._searches: dict[int, Search] = {}
+        self._found: deque[tuple[Delivery, int]] = deque(maxlen=AT_ONCE)
         self._asked: dict[int, tuple[Delivery, dict[int, ProbeAnswer]]] = {}
 
     async def settle_due(self, now: datetime) -> bool:
@@ -232,14 +309,13 @@ class Prober:
         One that has nothing left to ask waits for the others: what they find tells how far the
         space reaches. Where none has, the messages are not there.
         """
-        lowest = min(searches, key=lambda one: one.delivery.floor_id or 0)
-        known = await self._store.find_known_ids(lowest.delivery)
+        next_ids = await self._next_ids(searches)
         for search in searches:
             if search.asking is not None:
                 continue
             if search.prepared.markup is None:
                 await self._give_up(search, "it has no buttons to be known by")
-            elif (message_id := search.next_id(known, len(searches))) is None:
+            elif (message_id := next_ids[search.delivery.id]) is None:
                 continue
             elif len(search.asked) >= MOST_PROBES:
                 await self._give_up(search, "too many messages to ask for")
@@ -250,6 +326,15 @@ class Prober:
                 if search.delivery.id in self._searches:
                     now = self._clock()
                     await self._end(search, Verdict(Step.RETRY, "not there, as probes showed", now))
+
+    async def _next_ids(self, searches: Sequence[Search]) -> dict[int, int | None]:
+        """The next id of each search in a space, by delivery."""
+        lowest = min((one.delivery for one in searches), key=lambda one: one.floor_id or 0)
+        known = await self._store.find_known_ids(lowest)
+        if not searches[0].is_shared:
+            return {one.delivery.id: one.next_numbered_id(known) for one in searches}
+        space = shared_space(known, [one.delivery for one in searches], tuple(self._found))
+        return {one.delivery.id: one.next_shared_id(space) for one in searches}
 
     async def _ask(self, search: Search, message_id: int) -> tuple[int, ProbeAnswer | PublishError]:
         destination = search.delivery.destination
@@ -283,6 +368,8 @@ class Prober:
         elif answer is ProbeAnswer.HERE:
             found = Verdict(Step.SENT, "found by a probe", message_id=message_id)
             await self._end(search, found)
+            if search.is_shared:
+                self._found.append((search.delivery, message_id))
         else:
             search.asked[message_id] = answer
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from factories import NOW, fan_out, message, stored_story
-from hypothesis import given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from bot.http_post import Poster
@@ -55,7 +55,7 @@ def unknown(number: int, floor: int | None) -> Delivery:
 def asked_for(known: set[int], unsettled: int = 1, floor: int = 10) -> list[int]:
     """The ids that the search for a message that is not there asks for."""
     delivery, asked = unknown(1, floor), dict[int, ProbeAnswer]()
-    space = shared_space(floor, KnownIds(frozenset(known), unsettled), [delivery])
+    space = shared_space(KnownIds(frozenset(known), unsettled), [delivery])
     while (message_id := next_shared(space, delivery, asked, 10**6)) is not None:
         asked[message_id] = ProbeAnswer.NOTHING
     return list(asked)
@@ -72,15 +72,19 @@ def test_ids_beyond_the_newest_known_one_are_few() -> None:
     assert max(asked_for({11, 20}, unsettled=6)) == 25 + SPARE_IDS
 
 
+@settings(deadline=None)
 @given(
-    taken=st.lists(st.booleans(), min_size=1, max_size=120),
+    batches=st.lists(
+        st.lists(st.booleans(), min_size=1, max_size=60) | st.just([False] * 40), max_size=5
+    ),
+    swaps=st.lists(st.integers(0, 200), max_size=20),
     heard=st.booleans(),
-    swaps=st.lists(st.integers(0, 118), max_size=20),
 )
 def test_unknown_sends_find_their_messages_side_by_side(
-    taken: list[bool], swaps: list[int], *, heard: bool
+    batches: list[list[bool]], swaps: list[int], *, heard: bool
 ) -> None:
-    """Sends that left nearly in the order of their claims; after them, others may be known."""
+    """Sends of killed processes, nearly in the order of their claims, some batches never taken."""
+    taken = [was_taken for batch in batches for was_taken in batch]
     looked_for = {number: unknown(number, 10) for number in range(len(taken))}
     arrived = [number for number, was_taken in enumerate(taken) if was_taken]
     for at in swaps:
@@ -88,23 +92,24 @@ def test_unknown_sends_find_their_messages_side_by_side(
     owners = {11 + at: number for at, number in enumerate(arrived)}
     known = {11 + len(arrived) + at for at in range(20)} if heard else set[int]()
     asked: dict[int, dict[int, ProbeAnswer]] = defaultdict(dict)
+    found: list[tuple[Delivery, int]] = []
+    last = 11 + len(arrived) + len(taken) + 30
     for _ in range(MOST_PROBES):
-        space = shared_space(
-            10, KnownIds(frozenset(known), len(looked_for)), [*looked_for.values()]
-        )
+        ids = KnownIds(frozenset(known), len(looked_for))
+        space = shared_space(ids, [*looked_for.values()], found) if looked_for else None
         turns = {
-            number: next_shared(space, one, asked[number], 10 + 2 * len(taken) + 30)
-            for number, one in looked_for.items()
+            n: next_shared(space, one, asked[n], last) for n, one in looked_for.items() if space
         }
         if not any(turns.values()):
             break
         for number, message_id in turns.items():
             if message_id is not None and owners.get(message_id) == number:
                 known.add(message_id)
-                del looked_for[number]
+                found.append((looked_for.pop(number), message_id))
             elif message_id is not None:
                 asked[number][message_id] = ProbeAnswer.NOTHING
     assert set(looked_for) == set(range(len(taken))) - set(arrived)
+    event(f"{max((len(one) for one in asked.values()), default=0) // 10}0 probes")
 
 
 def search_numbered(floor: int, known: set[int], there: set[int], wanted: int) -> tuple[bool, int]:

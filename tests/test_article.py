@@ -262,6 +262,39 @@ def test_tags_are_those_beside_the_story():
     assert read(html).tags == ("Banjir", "Kota")
 
 
+RELATED = "<h3>Berita Terkait</h3><ul><li><a href=/2>Judul lain yang panjang</a></li></ul>"
+LINKED = "<a {}href=/tag/banjir>Banjir</a>", "<a {}href=/tag/kota/>Kota</a>"
+
+
+@pytest.mark.parametrize("rel", ["", "rel=tag "])
+@pytest.mark.parametrize(
+    "block",
+    [
+        "<div class=tags>Tags: {}, {}</div>",
+        "<div>Tag : {} {}</div><h3>Berita Terbaru</h3><a href=/category/x/>Lain</a>",
+        "<div><span>TOPIK TERKAIT:</span><ul><li>{}</li><li>{}</li></ul></div><p>Lain</p>",
+        "<p>Kata kunci: {} {}</p><div><a href=/tag/lain>Lain</a> <a href=/9>Judul lagi</a></div>",
+    ],
+)
+def test_a_tags_block_below_the_related_stories_is_the_storys(block, rel):
+    tags = block.format(*(link.format(rel) for link in LINKED))
+    assert read(page(STORY + RELATED + tags)).tags == ("Banjir", "Kota")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "<div>Tags: {}</div><div>Tags: {}</div>",
+        "<aside>Tags: {} {}</aside>",
+        "<h3>Tag Populer</h3><div>{} {}</div>",
+        "<div>Tags: <a href=/2>Bukan</a></div>",
+    ],
+)
+def test_tags_of_other_stories_are_not_the_storys(block):
+    tags = block.format(*(link.format("") for link in LINKED))
+    assert read(page(STORY + RELATED + tags)).tags == ()
+
+
 def test_charsets_of_pages_are_found_out():
     for encoding, meta in (("utf-8", "utf-8"), ("cp1252", "iso-8859-1"), ("cp1252", "utf-8")):
         html = page(f"<p>“Café” – {LEAD}</p>{STORY}", head=f"<meta charset={meta}>")

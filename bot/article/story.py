@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from bot.article.page import Block, Page
+    from bot.article.page import Block, Link, Page
 
 MIN_PARAGRAPH_CHARS: Final = 40
 MIN_LEAD_CHARS: Final = 80
@@ -23,6 +23,7 @@ NEAR_BLOCKS: Final = 12
 MAX_LABEL_CHARS: Final = 160
 MAX_NAME_CHARS: Final = 60
 MAX_CAPTION_CHARS: Final = 250
+MAX_TAG_BLOCKS: Final = 20
 
 _LISTS = re.compile(
     r"(?:(?:berita|artikel|baca|kabar|posts?|articles?|stories|news|related|more|you)\b.{0,20})?"
@@ -73,6 +74,11 @@ _UPDATED = re.compile(
 _SITE_GAP = re.compile(r"\s+[-–—|»:]\s+")
 _TAG_LINK = re.compile(
     r"/(?:tags?|topics?|topik|label|category|kategori|rubrik)/[^/]+/?", re.IGNORECASE
+)
+_TAGS_LABEL = re.compile(
+    r"(?:tags?(?: terkait| berita)?|topik(?: terkait)?|topics?|label|kata kunci|keywords?)"
+    r"\s*[:：]",
+    re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?…:][\"'”’»)\]*\s]*\Z")
 _CREDIT = re.compile(
@@ -592,9 +598,35 @@ def _tags(reading: _Reading) -> tuple[str, ...]:
         if at < reading.heading - 3:
             continue
         for link in page.blocks[at].links:
-            tagged = "tag" in link.rel.split() or (
-                _TAG_LINK.search(link.href) and not reading.first <= at <= reading.last
-            )
+            in_story = reading.first <= at <= reading.last
+            tagged = "tag" in link.rel.split() if in_story else _is_tag(link)
             if tagged and len(link.text) <= MAX_NAME_CHARS:
                 found.append(link.text)
-    return tuple(found)
+    return tuple(found) or _labelled_tags(reading)
+
+
+def _labelled_tags(reading: _Reading) -> tuple[str, ...]:
+    """Read the "Tags:" block that follows the lists of other stories.
+
+    Where several stand there they are the other stories' own, and none counts.
+    """
+    blocks = reading.page.blocks
+    labels = [
+        at
+        for at in range(reading.last + 1, len(blocks))
+        if _TAGS_LABEL.match(blocks[at].text[:MAX_LABEL_CHARS])
+        and not reading.aside[blocks[at].node]
+    ]
+    if len(labels) != 1:
+        return ()
+    found: list[str] = []
+    for at in range(labels[0], min(labels[0] + MAX_TAG_BLOCKS, len(blocks))):
+        links = [link.text for link in blocks[at].links if _is_tag(link)]
+        if at > labels[0] and (not links or len(links) < len(blocks[at].links)):
+            break
+        found += links
+    return tuple(name for name in found if len(name) <= MAX_NAME_CHARS)
+
+
+def _is_tag(link: Link) -> bool:
+    return "tag" in link.rel.split() or bool(_TAG_LINK.search(link.href))

@@ -130,14 +130,16 @@ def _expected(
     return expected
 
 
-def next_shared(space: SharedSpace, delivery: Delivery, asked: Asked, last: int) -> int | None:
-    """The next id up to `last` to ask for; None if the message is not there.
+def next_shared(
+    space: SharedSpace, delivery: Delivery, asked: Asked, last: int, more: int = 0
+) -> int | None:
+    """The next id up to `last` to ask for, of those needed and some more; None if none is left.
 
     By turns the likeliest one and the lowest, so that a message that never went out is soon known
     not to be there, once the gaps have found their messages.
     """
     first = bisect_right(space.gaps, delivery.floor_id or 0)
-    needed = bisect_right(space.gaps, min(last, space.needed))
+    needed = bisect_right(space.gaps, min(last, space.needed + more))
     lowest = next((at for at in range(first, needed) if space.gaps[at] not in asked), None)
     if lowest is None:
         return None
@@ -221,11 +223,14 @@ class Search:
         """The next id to ask for where the chat numbers its own messages."""
         return next_numbered(self.delivery.floor_id or 0, known.known, self.asked)
 
-    def next_shared_id(self, space: SharedSpace) -> int | None:
-        """The next id to ask for where the message's id comes from the bot's one counter."""
+    def next_shared_id(self, space: SharedSpace, more: int) -> int | None:
+        """The next id to ask for where the message's id comes from the bot's one counter.
+
+        Ids that were given after the search began are not asked for.
+        """
         if self.last is None:
             self.last = min(max(space.gaps, default=0), (self.delivery.floor_id or 0) + SPAN)
-        return next_shared(space, self.delivery, self.asked, self.last)
+        return next_shared(space, self.delivery, self.asked, self.last, more)
 
 
 class Prober:
@@ -306,35 +311,36 @@ class Prober:
     async def _ask_next(self, searches: Sequence[Search], tasks: asyncio.TaskGroup) -> None:
         """Let each search in a space ask for an id.
 
-        One that has nothing left to ask waits for the others: what they find tells how far the
-        space reaches. Where none has, the messages are not there.
+        One that has nothing left to ask waits for the others, since what they find tells how far
+        the space reaches; for a few of them it asks for as many ids more instead.
         """
-        next_ids = await self._next_ids(searches)
+        next_id = await self._order(searches)
+        busy = sum(next_id(search, 0) is not None for search in searches)
         for search in searches:
             if search.asking is not None:
                 continue
+            message_id = next_id(search, 0)
+            if message_id is None and busy > SPARE_IDS:
+                continue
+            message_id = message_id or next_id(search, busy)
             if search.prepared.markup is None:
                 await self._give_up(search, "it has no buttons to be known by")
-            elif (message_id := next_ids[search.delivery.id]) is None:
-                continue
+            elif message_id is None:
+                not_there = "not there, as probes showed"
+                await self._end(search, Verdict(Step.RETRY, not_there, self._clock()))
             elif len(search.asked) >= MOST_PROBES:
                 await self._give_up(search, "too many messages to ask for")
             else:
                 search.asking = tasks.create_task(self._ask(search, message_id))
-        if not any(search.asking for search in searches):
-            for search in searches:
-                if search.delivery.id in self._searches:
-                    now = self._clock()
-                    await self._end(search, Verdict(Step.RETRY, "not there, as probes showed", now))
 
-    async def _next_ids(self, searches: Sequence[Search]) -> dict[int, int | None]:
-        """The next id of each search in a space, by delivery."""
+    async def _order(self, searches: Sequence[Search]) -> Callable[[Search, int], int | None]:
+        """What tells a search in a space its next id, with some ids more than are needed."""
         lowest = min((one.delivery for one in searches), key=lambda one: one.floor_id or 0)
         known = await self._store.find_known_ids(lowest)
         if not searches[0].is_shared:
-            return {one.delivery.id: one.next_numbered_id(known) for one in searches}
+            return lambda search, _: search.next_numbered_id(known)
         space = shared_space(known, [one.delivery for one in searches], tuple(self._found))
-        return {one.delivery.id: one.next_shared_id(space) for one in searches}
+        return lambda search, more: search.next_shared_id(space, more)
 
     async def _ask(self, search: Search, message_id: int) -> tuple[int, ProbeAnswer | PublishError]:
         destination = search.delivery.destination

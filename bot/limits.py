@@ -95,8 +95,10 @@ class BotPace:
         """How many may go now."""
         even = self._spacing.free(now)
         span_s = self._span * PLANNED_S
-        over = takewhile(lambda moment: moment + span_s <= now, islice(self._planned, even))
-        return min(even, self._most - len(self._planned) + sum(1 for _ in over))
+        room = self._most - len(self._planned)
+        oldest = islice(self._planned, max(0, even - room))
+        over = takewhile(lambda moment: moment + span_s <= now, oldest)
+        return min(even, room + sum(1 for _ in over))
 
     def wait_s(self, now: float) -> float:
         """Seconds until one may go."""

@@ -7,9 +7,21 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from factories import (
+    NOW,
+    claim_plan,
+    claimed,
+    opened_broadcast,
+    record,
+    sent,
+    stored_story,
+    subscribed_chat,
+)
 
-from bot.db import SqliteDatabase, open_database
+from bot.db import SqliteDatabase, SqliteTransaction, open_database
 from bot.errors import DatabaseError
+from bot.store import Store
+from bot.types import Step, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -88,6 +100,41 @@ async def test_a_verb_that_says_it_only_reads_cannot_write(tmp_path: Path) -> No
         await database.read(put(1))
     assert await database.read(count) == 0
     await database.close()
+
+
+async def test_nothing_that_is_done_again_and_again_reads_all_deliveries(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    store = Store(database)
+    await subscribed_chat(store)
+    await opened_broadcast(store, await stored_story(store))
+    statements: list[str] = []
+
+    def trace(tx: Transaction) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        tx.connection.set_trace_callback(statements.append)
+
+    await database.run(trace)
+    (delivery,) = await claimed(store)
+    await record(store, delivery, Verdict(Step.UNKNOWN, "lost", NOW))
+    (delivery,) = await store.claim_unknown(claim_plan())
+    await store.find_known_ids(delivery)
+    await record(store, delivery, sent(7))
+    await store.extend_leases("tests", NOW)
+    await store.release_lapsed(NOW)
+    await store.forget_known(NOW)
+    await store.claim_unconfirmed(NOW, 5)
+    plans = await database.run(lambda tx: [plan_of(tx, one) for one in list(statements)])
+    assert len(plans) > 12
+    for statement, plan in zip(statements, plans, strict=False):
+        scans = [step for step in plan if "SCAN d" in step and "INDEX" not in step]
+        assert [step for step in scans if step.split()[1] in {"d", "deliveries"}] == [], statement
+    await database.close()
+
+
+def plan_of(tx: Transaction, statement: str) -> list[str]:
+    if statement.split(maxsplit=1)[0] not in {"SELECT", "UPDATE", "DELETE", "WITH"}:
+        return []
+    return [row["detail"] for row in tx.fetch(f"EXPLAIN QUERY PLAN {statement}")]
 
 
 async def test_a_database_that_is_not_open_says_so(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ CREATE INDEX deliveries_unconfirmed ON deliveries (id) WHERE unconfirmed_at IS N
 CREATE INDEX deliveries_next ON deliveries (lane, id) WHERE state = 'pending';
 CREATE INDEX deliveries_waiting ON deliveries (chat_id, lane, id) WHERE state = 'pending';
 CREATE INDEX deliveries_under_way ON deliveries (chat_id) WHERE state IN ('sending', 'unknown');
+CREATE INDEX deliveries_unknown ON deliveries (id) WHERE state = 'unknown';
 CREATE INDEX deliveries_message ON deliveries (chat_id, message_id)
     WHERE action = 'send' AND message_id IS NOT NULL;
 

@@ -148,8 +148,7 @@ class DeliveryVerbs(Verbs):
         rows = tx.fetch(
             "UPDATE deliveries SET attempt = attempt + 1, worker = :worker,"
             " lease_until = :lease_until WHERE id IN (SELECT id FROM deliveries"
-            f" WHERE {UNDER_WAY} AND state = 'unknown' AND lease_until <= :now"
-            " ORDER BY id LIMIT :limit"
+            " WHERE state = 'unknown' AND lease_until <= :now ORDER BY id LIMIT :limit"
             " {skip_locked}) RETURNING id",
             worker=plan.worker,
             lease_until=ms(plan.lease_until),

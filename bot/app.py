@@ -29,7 +29,7 @@ from bot.broadcasts import Broadcasts
 from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
 from bot.db import open_database
-from bot.errors import FetchError, SettingsError
+from bot.errors import DatabaseError, FetchError, SettingsError
 from bot.feeds import HttpSource, parse_source, places, public_socket
 from bot.http_post import Poster
 from bot.identity import sight, sight_entry
@@ -60,7 +60,7 @@ IDLE_S = 0.25
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
 PROBE_EVERY_S = 0.5
-NOTE_EVERY_S = 0.25
+NOTE_WAIT_S = 0.5
 TIDY_EVERY_S = 600.0
 RESOLVE_EVERY_S = 60.0
 TOKEN_PAUSE_S = 30.0
@@ -99,7 +99,7 @@ class Parts:
     inbox: Inbox
     application: Application[Any, Any, Any, Any, Any, Any]
     budget: Budget
-    noted: list[NotedMessage]
+    noted: asyncio.Queue[NotedMessage]
     listener: socket.socket | None
 
 
@@ -150,7 +150,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             session, zone=settings.zone, guarded=guarded, trusted=places(settings.feeds)
         )
         budget = Budget(settings.rate, asyncio.get_running_loop().time)
-        noted: list[NotedMessage] = []
+        noted: asyncio.Queue[NotedMessage] = asyncio.Queue()
         bot = await open_bot(settings, budget, stack, noted)
         publisher = await open_publisher(settings, stack)
         renderer = make_renderer(settings)
@@ -201,7 +201,7 @@ async def open_publisher(settings: Settings, stack: AsyncExitStack) -> TelegramP
 
 
 async def open_bot(
-    settings: Settings, budget: Budget, stack: AsyncExitStack, noted: list[NotedMessage]
+    settings: Settings, budget: Budget, stack: AsyncExitStack, noted: asyncio.Queue[NotedMessage]
 ) -> ExtBot[int]:
     """The bot over our transport and our budget; it can send, but has not met Telegram yet.
 
@@ -209,7 +209,7 @@ async def open_bot(
     """
 
     def note(telegram_id: int, chat_type: str, message_id: int) -> None:
-        noted.append(NotedMessage(telegram_id, ChatType(chat_type), message_id))
+        noted.put_nowait(NotedMessage(telegram_id, ChatType(chat_type), message_id))
 
     sends, polls = AiohttpRequest(SEND_CONNECTIONS), AiohttpRequest(POLL_CONNECTIONS)
     for request in (sends, polls):
@@ -286,7 +286,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
     if (Role.WEB if parts.settings.public_url else Role.WORKER) in role:
         chosen += [
             partial(run_chat, parts),
-            partial(repeat, partial(note_messages, parts), NOTE_EVERY_S),
+            partial(repeat, partial(note_messages, parts), 0.0),
         ]
     return chosen
 
@@ -326,11 +326,20 @@ async def keep_leases(parts: Parts, now: datetime) -> bool:
 
 
 async def note_messages(parts: Parts, now: datetime) -> bool:
-    """Keep the ids of the answers that were sent since the last time."""
-    noted, parts.noted[:] = parts.noted[:], []
-    if noted:
+    """Keep the ids of answers as soon as they are sent, so that no probe asks for them."""
+    try:
+        noted = [await asyncio.wait_for(parts.noted.get(), NOTE_WAIT_S)]
+    except TimeoutError:
+        return False
+    while not parts.noted.empty():
+        noted.append(parts.noted.get_nowait())
+    try:
         await parts.store.note_messages(noted, now)
-    return False
+    except DatabaseError:
+        for one in noted:
+            parts.noted.put_nowait(one)
+        raise
+    return True
 
 
 async def tidy(parts: Parts, now: datetime) -> bool:

@@ -66,7 +66,7 @@ async def _check_telegram(settings: Settings) -> list[str]:
         return []
     async with AsyncExitStack() as stack:
         budget = Budget(settings.rate, asyncio.get_running_loop().time)
-        bot = await open_bot(settings, budget, stack, [])
+        bot = await open_bot(settings, budget, stack, asyncio.Queue())
         try:
             await bot.get_me()
         except InvalidToken:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_right
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from bot.errors import (
@@ -28,11 +27,11 @@ from bot.errors import (
     PublishError,
     RetryLater,
 )
-from bot.store import ClaimPlan
+from bot.store import ClaimPlan, Neighbour
 from bot.types import ChatType, ProbeAnswer, Step, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from bot.limits import Budget
@@ -52,6 +51,8 @@ SPARE_IDS = 10
 END_AFTER = 3
 # More ids than the whole bot account can use up while one request is under way.
 SPAN = 33_000
+# Spreads deliveries that follow each other over all the ids between their neighbours.
+STRIDE = 7919
 # A probe that was lost may still take effect for 8 s; it must not undo a
 # correction nor meet an answer that took its id.
 PROBE_AGAIN = timedelta(seconds=9)
@@ -61,23 +62,32 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the gaps a lost message is likely: positions, `start` before or at `end`."""
+
+    likeliest: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharedSpace:
     """What unsettled sends are looked for in where one counter serves many chats.
 
     `gaps` are the ids, in order, that no known message has, from the lowest floor up. `needed` is
-    the last id that has to be asked for before a message counts as not there. `expected` is, by
-    delivery, the position of the gap that its message is likeliest to fill.
+    the last id that has to be asked for before a message counts as not there. `places` are by
+    delivery.
     """
 
     gaps: tuple[int, ...]
     needed: int
-    expected: Mapping[int, int]
+    places: Mapping[int, Place]
 
 
 def shared_space(
-    known: KnownIds, lost: Sequence[Delivery], found: Sequence[tuple[Delivery, int]] = ()
+    known: KnownIds, lost: Sequence[Delivery], sent: Iterable[Neighbour] = ()
 ) -> SharedSpace:
-    """The space in which some deliveries are looked for; `found` are some that were.
+    """The space in which some deliveries are looked for; `sent` are some whose ids are known.
 
     Needed beyond the newest known id is one id for each unsettled send besides these, and a few
     for messages not heard of: what these own beyond it they find themselves.
@@ -91,43 +101,52 @@ def shared_space(
     return SharedSpace(
         gaps=gaps,
         needed=newest + unsettled - len(lost) + SPARE_IDS,
-        expected=_expected(gaps, lost, found),
+        places=_places(gaps, lost, sent),
     )
 
 
-def _expected(
-    gaps: Sequence[int], lost: Sequence[Delivery], found: Sequence[tuple[Delivery, int]]
-) -> dict[int, int]:
-    """The position of the gap that each lost message is likeliest to fill.
+def _places(
+    gaps: Sequence[int], lost: Sequence[Delivery], sent: Iterable[Neighbour]
+) -> dict[int, Place]:
+    """Where each lost message is likely to be, by delivery.
 
-    Ids are given nearly in the order of the claims. So the lost ones after one that was found have
+    Ids are given nearly in the order of the claims. So the lost ones after one that was sent have
     the gaps after it, and those before it the gaps before; the first above a floor has the first.
     """
-    ids = {delivery.id: message_id for delivery, message_id in found}
-    everyone = {one.id: one for one in chain(lost, (delivery for delivery, _ in found))}
-    order = sorted(everyone.values(), key=lambda one: (one.floor_id or 0, one.id))
-    after: dict[int, tuple[int, int]] = {}
-    floor, at, distance = -1, 0, 0
-    for one in order:
-        if (one.floor_id or 0) > floor:
-            floor = one.floor_id or 0
-            at, distance = bisect_right(gaps, floor), 0
-        if one.id in ids:
-            at, distance = bisect_right(gaps, ids[one.id]), 0
-        else:
-            after[one.id] = distance, at
-            at, distance = at + 1, distance + 1
-    expected: dict[int, int] = {}
-    end: int | None = None
-    distance = 0
-    for one in reversed(order):
-        if one.id in ids:
-            end, distance = bisect_right(gaps, ids[one.id]), 0
+    claims = [(one.floor_id or 0, one.id, 0) for one in lost]
+    claims += [(one.floor_id or 0, one.id, one.message_id) for one in sent]
+    claims.sort()
+    before = _steps(gaps, claims)
+    claims.reverse()
+    places: dict[int, Place] = {}
+    end, steps = len(gaps), 0
+    for _, number, message_id in claims:
+        if message_id:
+            end, steps = bisect_right(gaps, message_id), 0
             continue
-        distance += 1
-        steps, position = after[one.id]
-        expected[one.id] = position if end is None or steps < distance else end - distance
-    return expected
+        steps += 1
+        start, likeliest, steps_before = before[number]
+        if steps < steps_before and end < len(gaps):
+            likeliest = end - steps
+        places[number] = Place(likeliest, start, max(start, end))
+    return places
+
+
+def _steps(
+    gaps: Sequence[int], claims: Sequence[tuple[int, int, int]]
+) -> dict[int, tuple[int, int, int]]:
+    """For each lost one: the first gap it may fill, the likeliest, and how far it is from there."""
+    found: dict[int, tuple[int, int, int]] = {}
+    floor, start, steps = -1, 0, 0
+    for its_floor, number, message_id in claims:
+        if its_floor > floor:
+            floor, start, steps = its_floor, bisect_right(gaps, its_floor), 0
+        if message_id:
+            start, steps = bisect_right(gaps, message_id), 0
+        else:
+            found[number] = start, start + steps, steps
+            steps += 1
+    return found
 
 
 def next_shared(
@@ -135,18 +154,23 @@ def next_shared(
 ) -> int | None:
     """The next id up to `last` to ask for, of those needed and some more; None if none is left.
 
-    By turns the likeliest one and the lowest, so that a message that never went out is soon known
-    not to be there, once the gaps have found their messages.
+    By turns the nearest to the likeliest one; one between the neighbours, each delivery another,
+    so that of those whose neighbours did not go out one is soon found; and the lowest.
     """
     first = bisect_right(space.gaps, delivery.floor_id or 0)
     needed = bisect_right(space.gaps, min(last, space.needed + more))
     lowest = next((at for at in range(first, needed) if space.gaps[at] not in asked), None)
     if lowest is None:
         return None
-    if len(asked) % 2 == 1:
+    place = space.places[delivery.id]
+    turn = len(asked) % 3
+    if turn == 2:
         return space.gaps[lowest]
     end = bisect_right(space.gaps, last)
-    start = max(first, min(space.expected[delivery.id], end))
+    start = max(first, min(place.likeliest, end))
+    if turn == 1:
+        size = min(place.end, end) - place.start
+        start = place.start + delivery.id * STRIDE % size if size > 0 else start
     up = next((at for at in range(start, end) if space.gaps[at] not in asked), lowest)
     down = next((at for at in range(start - 1, first - 1, -1) if space.gaps[at] not in asked), up)
     return space.gaps[min(up, down, key=lambda at: abs(at - start))]
@@ -155,20 +179,25 @@ def next_shared(
 def next_numbered(floor: int, known: frozenset[int], asked: Asked) -> int | None:
     """The next id to ask for in a chat that numbers its own messages; None if it is not there.
 
-    First the gaps below the newest known id, from both ends. Beyond it there may be any number of
-    members' messages that the bot was not told of, so the chat's end is looked for in growing
-    steps, and then the way back from there, since the message is among the last.
+    First the gaps below the newest known id. Beyond it there may be any number of members'
+    messages that the bot was not told of, so the chat's end is looked for in growing steps, and
+    then what lies before it. The message is near one of the ends: soon after what was known before
+    it, or among the last.
     """
     newest = max(known, default=floor)
-    gaps = range(floor + 1, newest)
-    from_an_end = gaps if len(asked) % 2 == 0 else reversed(gaps)
-    gap = next((one for one in from_an_end if one not in known and one not in asked), None)
+    gap = _from_both_ends(range(floor + 1, newest), known, asked)
     if gap is not None:
         return gap
     end, to_ask = _find_end(newest, asked)
     if to_ask is not None:
         return to_ask
-    return next((one for one in range(end, newest, -1) if one not in asked), None)
+    return _from_both_ends(range(newest + 1, end + 1), known, asked)
+
+
+def _from_both_ends(ids: range, known: frozenset[int], asked: Asked) -> int | None:
+    """By turns the first and the last id that is neither known nor asked for."""
+    turned = reversed(ids) if len(asked) % 2 == 0 else ids
+    return next((one for one in turned if one not in known and one not in asked), None)
 
 
 def _find_end(newest: int, asked: Asked) -> tuple[int, int | None]:
@@ -253,11 +282,12 @@ class Prober:
         self._worker = worker
         self._claimed: list[Delivery] = []
         self._searches: dict[int, Search] = {}
-        self._found: deque[tuple[Delivery, int]] = deque(maxlen=AT_ONCE)
+        self._sent: dict[int, Neighbour] = {}
         self._asked: dict[int, tuple[Delivery, dict[int, ProbeAnswer]]] = {}
 
     async def settle_due(self, now: datetime) -> bool:
         """Settle the unknown deliveries whose time has come; False where there was none."""
+        self._sent.clear()
         await self._claim(now)
         if not self._searches:
             return False
@@ -292,6 +322,9 @@ class Prober:
         before, asked = self._asked.pop(delivery.id, (delivery, {}))
         if (before.floor_id, before.revision) == (delivery.floor_id, delivery.revision):
             search.asked = asked
+        if search.is_shared:
+            for one in await self._store.list_neighbours(delivery):
+                self._sent[one.id] = one
         self._searches[delivery.id] = search
 
     async def _round(self, tasks: asyncio.TaskGroup) -> None:
@@ -339,7 +372,7 @@ class Prober:
         known = await self._store.find_known_ids(lowest)
         if not searches[0].is_shared:
             return lambda search, _: search.next_numbered_id(known)
-        space = shared_space(known, [one.delivery for one in searches], tuple(self._found))
+        space = shared_space(known, [one.delivery for one in searches], self._sent.values())
         return lambda search, more: search.next_shared_id(space, more)
 
     async def _ask(self, search: Search, message_id: int) -> tuple[int, ProbeAnswer | PublishError]:
@@ -375,7 +408,8 @@ class Prober:
             found = Verdict(Step.SENT, "found by a probe", message_id=message_id)
             await self._end(search, found)
             if search.is_shared:
-                self._found.append((search.delivery, message_id))
+                delivery = search.delivery
+                self._sent[delivery.id] = Neighbour(delivery.id, delivery.floor_id, message_id)
         else:
             search.asked[message_id] = answer
 

@@ -563,3 +563,19 @@ async def test_the_messages_that_updates_bring_are_known(store: Store) -> None:
     await opened_broadcast(store, await stored_story(store))
     (delivery,) = await claimed(store)
     assert delivery.floor_id == 70
+
+
+async def test_the_neighbours_of_an_unknown_send_are_the_nearest_of_its_space(
+    store: Store,
+) -> None:
+    for chat in range(1, 6):
+        await subscribed_chat(store, chat)
+    await subscribed_chat(store, -100_2, chat_type=ChatType.CHANNEL)
+    await opened_broadcast(store, await stored_story(store))
+    found = sorted(await claimed(store), key=lambda one: one.id)
+    for delivery, message_id in ((0, 50), (1, 51), (3, 53), (4, 54)):
+        await record(store, found[delivery], sent(message_id))
+    await record(store, found[5], sent(9))
+    await record(store, found[2], Verdict(Step.UNKNOWN, "lost", NOW))
+    neighbours = await store.list_neighbours(found[2])
+    assert [one.message_id for one in neighbours] == [51, 53]

@@ -31,6 +31,8 @@ GROUP_INTERVAL_MS = 3050
 LONGEST_INTERVAL_MS = 60_000
 REFUSALS_BEFORE_CLOSING = 5
 KEEP_KNOWN = timedelta(days=1)
+# How far neighbours in the order of the deliveries may be apart.
+NEIGHBOURHOOD = 500
 
 READY = (
     "d.state = 'pending' AND d.due_at <= :now AND c.next_at <= :now"
@@ -87,6 +89,15 @@ class KnownIds:
 
     known: frozenset[int]
     unknown_deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A send whose message id is known, claimed shortly before or after an unknown one."""
+
+    id: int
+    floor_id: int | None
+    message_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +184,25 @@ class DeliveryVerbs(Verbs):
             space=space,
         )
         return KnownIds(frozenset(row["message_id"] for row in known), unknown[0]["number"])
+
+    @transactional
+    def list_neighbours(self, tx: Transaction, delivery: Delivery) -> list[Neighbour]:
+        """The nearest sends before and after an unknown one whose ids are of its space.
+
+        Only sends to private chats and groups, whose ids are counted together.
+        """
+        found = []
+        for side, order in (("<", "DESC"), (">", "ASC")):
+            found += tx.fetch(
+                "SELECT d.id, d.floor_id, d.message_id FROM deliveries d"
+                " JOIN chats c ON c.id = d.chat_id WHERE d.state = 'sent' AND d.action = 'send'"
+                " AND c.type IN ('private', 'group') AND d.message_id > :floor"
+                f" AND d.id {side} :id AND d.id BETWEEN :id - {NEIGHBOURHOOD}"
+                f" AND :id + {NEIGHBOURHOOD} ORDER BY d.id {order} LIMIT 1",
+                id=delivery.id,
+                floor=delivery.floor_id or 0,
+            )
+        return [Neighbour(row["id"], row["floor_id"], row["message_id"]) for row in found]
 
     @transactional
     def settle_unknown(

@@ -53,6 +53,8 @@ END_AFTER = 3
 SPAN = 33_000
 # Spreads deliveries that follow each other over all the ids between their neighbours.
 STRIDE = 7919
+# How far from the gaps between its neighbours a message may be that was overtaken.
+NEAR = 3
 # A probe that was lost may still take effect for 8 s; it must not undo a
 # correction nor meet an answer that took its id.
 PROBE_AGAIN = timedelta(seconds=9)
@@ -150,30 +152,34 @@ def _steps(
 
 
 def next_shared(
-    space: SharedSpace, delivery: Delivery, asked: Asked, last: int, more: int = 0
+    space: SharedSpace, delivery: Delivery, asked: Asked, last: int, more: int | None = None
 ) -> int | None:
-    """The next id up to `last` to ask for, of those needed and some more; None if none is left.
+    """The next id up to `last` to ask for; None if none is left.
 
-    By turns the nearest to the likeliest one; one between the neighbours, each delivery another,
-    so that of those whose neighbours did not go out one is soon found; and the lowest.
+    Those between the neighbours come first, by turns the nearest to the likeliest one; one that
+    differs from delivery to delivery, so that of those whose neighbours did not go out one is soon
+    found; and the lowest. The others are asked for only with `more`, which is how many are needed
+    beyond the space's last.
     """
-    first = bisect_right(space.gaps, delivery.floor_id or 0)
-    needed = bisect_right(space.gaps, min(last, space.needed + more))
-    lowest = next((at for at in range(first, needed) if space.gaps[at] not in asked), None)
+    gaps, place = space.gaps, space.places[delivery.id]
+    first = bisect_right(gaps, delivery.floor_id or 0)
+    needed = bisect_right(gaps, min(last, space.needed + (more or 0)))
+    near = range(max(first, place.start - NEAR), min(place.end + NEAR, needed))
+    lowest = next((at for at in near if gaps[at] not in asked), None)
     if lowest is None:
-        return None
-    place = space.places[delivery.id]
+        far = range(first, needed) if more is not None else ()
+        return next((gaps[at] for at in far if gaps[at] not in asked), None)
     turn = len(asked) % 3
     if turn == 2:
-        return space.gaps[lowest]
-    end = bisect_right(space.gaps, last)
+        return gaps[lowest]
+    end = bisect_right(gaps, last)
     start = max(first, min(place.likeliest, end))
     if turn == 1:
         size = min(place.end, end) - place.start
         start = place.start + delivery.id * STRIDE % size if size > 0 else start
-    up = next((at for at in range(start, end) if space.gaps[at] not in asked), lowest)
-    down = next((at for at in range(start - 1, first - 1, -1) if space.gaps[at] not in asked), up)
-    return space.gaps[min(up, down, key=lambda at: abs(at - start))]
+    up = next((at for at in range(start, end) if gaps[at] not in asked), lowest)
+    down = next((at for at in range(start - 1, first - 1, -1) if gaps[at] not in asked), up)
+    return gaps[min(up, down, key=lambda at: abs(at - start))]
 
 
 def next_numbered(floor: int, known: frozenset[int], asked: Asked) -> int | None:
@@ -252,7 +258,7 @@ class Search:
         """The next id to ask for where the chat numbers its own messages."""
         return next_numbered(self.delivery.floor_id or 0, known.known, self.asked)
 
-    def next_shared_id(self, space: SharedSpace, more: int) -> int | None:
+    def next_shared_id(self, space: SharedSpace, more: int | None) -> int | None:
         """The next id to ask for where the message's id comes from the bot's one counter.
 
         Ids that were given after the search began are not asked for.
@@ -344,18 +350,18 @@ class Prober:
     async def _ask_next(self, searches: Sequence[Search], tasks: asyncio.TaskGroup) -> None:
         """Let each search in a space ask for an id.
 
-        One that has nothing left to ask waits for the others, since what they find tells how far
-        the space reaches; for a few of them it asks for as many ids more instead.
+        One that has no likely id left to ask for waits for the others, since what they find it
+        need not ask for. While a few still look, each may own one id beyond the needed ones.
         """
         next_id = await self._order(searches)
-        busy = sum(next_id(search, 0) is not None for search in searches)
+        looking = sum(next_id(search, None) is not None for search in searches)
         for search in searches:
             if search.asking is not None:
                 continue
-            message_id = next_id(search, 0)
-            if message_id is None and busy > SPARE_IDS:
+            message_id = next_id(search, None)
+            if message_id is None and looking > SPARE_IDS:
                 continue
-            message_id = message_id or next_id(search, busy)
+            message_id = message_id or next_id(search, looking)
             if search.prepared.markup is None:
                 await self._give_up(search, "it has no buttons to be known by")
             elif message_id is None:
@@ -366,8 +372,10 @@ class Prober:
             else:
                 search.asking = tasks.create_task(self._ask(search, message_id))
 
-    async def _order(self, searches: Sequence[Search]) -> Callable[[Search, int], int | None]:
-        """What tells a search in a space its next id, with some ids more than are needed."""
+    async def _order(
+        self, searches: Sequence[Search]
+    ) -> Callable[[Search, int | None], int | None]:
+        """What tells a search in a space its next id; see next_shared."""
         lowest = min((one.delivery for one in searches), key=lambda one: one.floor_id or 0)
         known = await self._store.find_known_ids(lowest)
         if not searches[0].is_shared:

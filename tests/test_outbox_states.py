@@ -442,7 +442,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 20), number=st.sampled_from([1, 1, 2, 12]))
     def chatter(self, which: int, number: int) -> None:
-        """People talk; the bot is told of it, but not in a busy group with privacy mode."""
+        """People talk; the bot is told of it, but not in the supergroups, for its privacy mode."""
 
         async def work() -> None:
             sandbox = self.world.sandbox
@@ -453,7 +453,7 @@ class OutboxMachine(RuleBasedStateMachine):
             if chat == self.world.channel and self.is_probed(chat):
                 return
             posts = [sandbox.say(speaker, chat, "halo") for _ in range(number)]
-            if chat in (*PRIVATE, self.world.channel):
+            if chat not in (self.world.forum, self.world.busy):
                 await self.note(chat, [post.id for post in posts])
 
         self.run(work())

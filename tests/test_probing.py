@@ -56,7 +56,7 @@ def asked_for(known: set[int], unsettled: int = 1, floor: int = 10) -> list[int]
     """The ids that the search for a message that is not there asks for."""
     delivery, asked = unknown(1, floor), dict[int, ProbeAnswer]()
     space = shared_space(KnownIds(frozenset(known), unsettled), [delivery])
-    while (message_id := next_shared(space, delivery, asked, 10**6)) is not None:
+    while (message_id := next_shared(space, delivery, asked, 10**6, 0)) is not None:
         asked[message_id] = ProbeAnswer.NOTHING
     return list(asked)
 
@@ -98,8 +98,14 @@ def test_unknown_sends_find_their_messages_side_by_side(
     for _ in range(MOST_PROBES):
         ids = KnownIds(frozenset(known), len(looked_for))
         space = shared_space(ids, [*looked_for.values()], found) if looked_for else None
-        turns = {
+        near = {
             n: next_shared(space, one, asked[n], last) for n, one in looked_for.items() if space
+        }
+        looking = sum(message_id is not None for message_id in near.values())
+        turns = {
+            n: found_near or next_shared(space, looked_for[n], asked[n], last, looking)
+            for n, found_near in near.items()
+            if space and (found_near or looking <= SPARE_IDS)
         }
         if not any(turns.values()):
             break

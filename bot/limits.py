@@ -142,6 +142,7 @@ class Budget:
         self._last_refused: int | str | None = None
         self._groups: set[int | str] = set()
         self._chats: dict[int | str, Pace] = {}
+        self._probes: dict[int | str, Pace] = {}
         self._chats_held_until: dict[int | str, float] = {}
         self._locks: WeakValueDictionary[int | str, asyncio.Lock] = WeakValueDictionary()
         self._answers: dict[int | str, deque[int]] = {}
@@ -178,23 +179,26 @@ class Budget:
 
     def reserve_answer(self, chat: int | str | None) -> float:
         """Count an answer to a reader; gives the seconds that it has to wait."""
-        now = self._clock()
-        wait_s = max(self._bot.take(now), self._held_until - now)
         if chat is None:
-            return wait_s
-        pace = self._chats.get(chat) or self._new_pace(chat)
-        self._chats[chat] = pace.taken(1, now)
-        self._forget_past(now)
-        held_until = self._chats_held_until.get(chat, -math.inf)
-        return max(wait_s, pace.wait_s(now), held_until - now)
+            now = self._clock()
+            return max(self._bot.take(now), self._held_until - now)
+        return self._reserve(chat, self._chats, self._new_pace(chat))
+
+    def reserve_probe(self, chat: int | str) -> float:
+        """Count a probe; gives the seconds that it has to wait: behind answers and broadcasts.
+
+        It is no message, so the limit of messages in a group does not count it.
+        """
+        wait_s = self._reserve(chat, self._probes, Pace(CHAT_RATE, CHAT_BURST))
+        return max(wait_s, self.wait_s())
 
     async def wait_turn(self, chat: int | str | None) -> None:
         """Count an answer to a reader and wait for its turn."""
         await self.leave(self.reserve_answer(chat))
 
     async def wait_probe_turn(self, chat: int | str) -> None:
-        """Count a probe and wait for its turn: behind answers, in the pace of its chat."""
-        await self.leave(max(self.reserve_answer(chat), self.wait_s()))
+        """Count a probe and wait for its turn."""
+        await self.leave(self.reserve_probe(chat))
 
     async def leave(self, wait_s: float) -> None:
         """Wait for a moment that was given out, and longer where others left late."""
@@ -260,14 +264,24 @@ class Budget:
             self._bot = self._bot.at(min(self._stated_rate, self._bot.rate * FASTER))
             self._slowed_at = now
 
+    def _reserve(self, chat: int | str, paces: dict[int | str, Pace], new: Pace) -> float:
+        now = self._clock()
+        wait_s = max(self._bot.take(now), self._held_until - now)
+        pace = paces.get(chat, new)
+        paces[chat] = pace.taken(1, now)
+        self._forget_past(now)
+        held_until = self._chats_held_until.get(chat, -math.inf)
+        return max(wait_s, pace.wait_s(now), held_until - now)
+
     def _new_pace(self, chat: int | str) -> Pace:
         if chat in self._groups:
             return Pace(GROUP_RATE, GROUP_BURST)
         return Pace(CHAT_RATE, CHAT_BURST)
 
     def _forget_past(self, now: float) -> None:
-        if len(self._chats) > FORGET_ABOVE:
+        if len(self._chats) + len(self._probes) > FORGET_ABOVE:
             self._chats = {c: pace for c, pace in self._chats.items() if pace.arrival > now}
+            self._probes = {c: pace for c, pace in self._probes.items() if pace.arrival > now}
             self._chats_held_until = {
                 c: until for c, until in self._chats_held_until.items() if until > now
             }

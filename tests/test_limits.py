@@ -215,3 +215,11 @@ def test_answers_in_a_chat_can_be_held() -> None:
     budget.hold_answers(7, 9.0)
     assert budget.reserve_answer(7) == 9.0
     assert budget.reserve_answer(8) == 0.0
+
+
+def test_probes_in_a_group_keep_the_pace_of_a_chat() -> None:
+    budget = Budget(30, lambda: 0.0)
+    budget.note_group(7)
+    waits = [budget.reserve_probe(7) for _ in range(6)]
+    assert waits[:3] == pytest.approx([0.0, 0.0, 0.0], abs=0.2)
+    assert waits[3:] == pytest.approx([1.0, 2.0, 3.0], abs=0.2)

@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     Asked = Mapping[int, ProbeAnswer]
 
 LEASE = timedelta(seconds=12)
-AT_ONCE = 256
+AT_ONCE = 1000
 MOST_PROBES = 60
 MOST_PROBES_IN_ALL = 200
+# Rounds that a search waits for what others find.
+MOST_RESTS = 30
 # Ids beyond the newest known one: messages of readers that no update has told of yet.
 SPARE_IDS = 10
 # Where a chat numbers its own messages, so many ids without a message are its end.
@@ -246,6 +248,7 @@ class Search:
     prepared: Prepared
     asked: dict[int, ProbeAnswer] = field(default_factory=dict)
     probes: int = 0
+    rests: int = 0
     last: int | None = None
     asking: asyncio.Task[tuple[int, ProbeAnswer | PublishError]] | None = None
 
@@ -343,6 +346,8 @@ class Prober:
         asking = [one.asking for one in self._searches.values() if one.asking is not None]
         if asking:
             await asyncio.wait(asking, timeout=ROUND_S)
+        elif self._searches:
+            await asyncio.sleep(ROUND_S)
         for search in list(self._searches.values()):
             if search.asking is not None and search.asking.done():
                 await self._learn(search, *search.asking.result())
@@ -350,16 +355,17 @@ class Prober:
     async def _ask_next(self, searches: Sequence[Search], tasks: asyncio.TaskGroup) -> None:
         """Let each search in a space ask for an id.
 
-        One that has no likely id left to ask for waits for the others, since what they find it
-        need not ask for. While a few still look, each may own one id beyond the needed ones.
+        One that has no likely id left to ask for rests while others still look, since what they
+        find it need not ask for. A few may each own one id beyond the needed ones instead.
         """
-        next_id = await self._order(searches)
+        next_id, others = await self._order(searches)
         looking = sum(next_id(search, None) is not None for search in searches)
         for search in searches:
             if search.asking is not None:
                 continue
             message_id = next_id(search, None)
-            if message_id is None and looking > SPARE_IDS:
+            if message_id is None and looking + others > SPARE_IDS and search.rests < MOST_RESTS:
+                search.rests += 1
                 continue
             message_id = message_id or next_id(search, looking)
             if search.prepared.markup is None:
@@ -374,14 +380,21 @@ class Prober:
 
     async def _order(
         self, searches: Sequence[Search]
-    ) -> Callable[[Search, int | None], int | None]:
-        """What tells a search in a space its next id; see next_shared."""
-        lowest = min((one.delivery for one in searches), key=lambda one: one.floor_id or 0)
-        known = await self._store.find_known_ids(lowest)
+    ) -> tuple[Callable[[Search, int | None], int | None], int]:
+        """What tells a search in a space its next id, and how many look there besides these.
+
+        See next_shared.
+        """
+        lost = [one.delivery for one in searches]
+        lowest = min(lost, key=lambda one: one.floor_id or 0)
+        begun = [one.last for one in searches if one.last is not None]
+        last = max(begun) if len(begun) == len(searches) else None
+        known = await self._store.find_known_ids(lowest, last)
         if not searches[0].is_shared:
-            return lambda search, _: search.next_numbered_id(known)
-        space = shared_space(known, [one.delivery for one in searches], self._sent.values())
-        return lambda search, more: search.next_shared_id(space, more)
+            return lambda search, _: search.next_numbered_id(known), 0
+        space = shared_space(known, lost, self._sent.values())
+        others = max(0, known.unknown_deliveries - len(lost))
+        return lambda search, more: search.next_shared_id(space, more), others
 
     async def _ask(self, search: Search, message_id: int) -> tuple[int, ProbeAnswer | PublishError]:
         destination = search.delivery.destination

@@ -33,6 +33,7 @@ REFUSALS_BEFORE_CLOSING = 5
 KEEP_KNOWN = timedelta(days=1)
 # How far neighbours in the order of the deliveries may be apart.
 NEIGHBOURHOOD = 500
+ENDLESS = 2**62
 
 READY = (
     "d.state = 'pending' AND d.due_at <= :now AND c.next_at <= :now"
@@ -168,9 +169,14 @@ class DeliveryVerbs(Verbs):
         )
         return _load(tx, [row["id"] for row in rows])
 
-    @transactional
-    def find_known_ids(self, tx: Transaction, delivery: Delivery) -> KnownIds:
-        """What is known of the ids among which an unknown send may have got its own."""
+    @reading
+    def find_known_ids(
+        self, tx: Transaction, delivery: Delivery, last: int | None = None
+    ) -> KnownIds:
+        """What is known of the ids among which an unknown send may have got its own.
+
+        Unsettled sends that began above `last` are not counted.
+        """
         space = space_of(delivery.chat_type, delivery.chat_id)
         known = tx.fetch(
             "SELECT message_id FROM known_messages WHERE space = :space AND message_id > :floor",
@@ -180,12 +186,14 @@ class DeliveryVerbs(Verbs):
         unknown = tx.fetch(
             "SELECT COUNT(*) AS number FROM deliveries d JOIN chats c ON c.id = d.chat_id"
             " WHERE d.state IN ('sending', 'unknown') AND d.action = 'send'"
-            " AND (d.chat_id = :space OR (:space = 0 AND c.type IN ('private', 'group')))",
+            " AND (d.chat_id = :space OR (:space = 0 AND c.type IN ('private', 'group')))"
+            " AND COALESCE(d.floor_id, 0) <= :last",
             space=space,
+            last=ENDLESS if last is None else last,
         )
         return KnownIds(frozenset(row["message_id"] for row in known), unknown[0]["number"])
 
-    @transactional
+    @reading
     def list_neighbours(self, tx: Transaction, delivery: Delivery) -> list[Neighbour]:
         """The nearest sends before and after an unknown one whose ids are of its space.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from bot.links import canonical, story_code, story_key
 from bot.text import lines, one_line, shorten
@@ -23,6 +25,26 @@ LONGEST_SUMMARY_CHARS = 5000
 LONGEST_BODY_CHARS = 100_000
 LONGEST_NAME_CHARS = 200
 MOST_TAGS = 50
+
+_CUT_ENDS: Final = ("…", "...", "[...]", "(...)")
+# What a site writes into a text by itself and changes at each visit.
+_COUNTERS: Final = re.compile(
+    r"\b(?:dibaca|dilihat|viewed|views?|hits?|pembaca|readers?)\W{0,3}\d[\d.,]*(?:\s*(?:rb|ribu|jt|k|x)\b)?"
+    r"(?:\s*(?:kali|times)\b)?"
+    r"|\b\d[\d.,]*\s*(?:rb|ribu|jt|k)?\s*(?:x\s*|kali\s+)?"
+    r"(?:dibaca|dilihat|views?\b|hits\b|pembaca\b|komentar\b|comments?\b|shares?\b|likes?\b)"
+    r"|\b\d+\s*(?:detik|menit|jam|hari|minggu|seconds?|minutes?|hours?|days?|weeks?|mins?|hrs?)"
+    r"\s+(?:yang\s+)?(?:lalu|ago)\b",
+    re.IGNORECASE,
+)
+_PICTURE: Final = re.compile(r"\.(?:jpe?g|png|webp|gif|avif|bmp|svg)\Z", re.IGNORECASE)
+_SHARD: Final = re.compile(r"\Ai\d\.wp\.com\Z")
+_VOLATILE: Final = re.compile(
+    r"(?:_|t|ts|time|timestamp|v|ver|version|rev|w|h|width|height|resize|fit|crop|quality|q|dpr|ssl|"
+    r"strip|auto|cb|cache|cachebuster|nocache|rand|random|r|expires?|exp|e|signature|sig|s|token|"
+    r"hmac|hash|policy|key-pair-id|se|sp|sv|sr|st|oe|oh|x-(?:amz|goog)-.*|googleaccessid)",
+    re.IGNORECASE,
+)
 
 
 def sight(entries: Sequence[Entry]) -> list[Sighting]:
@@ -64,11 +86,82 @@ def sight_entry(entry: Entry) -> Sighting:
 
 
 def digest(story: Story) -> str:
-    """A hash of what a reader sees of a story."""
-    seen = [story.title, story.summary, story.url, story.image_url]
+    """A hash of what a reader sees of a story as its source states it.
+
+    Counters, clocks ("5 menit lalu") and signed or resized addresses of one picture make no
+    difference: what changes by itself is no revision.
+    """
+    seen = [
+        _COUNTERS.sub("#", story.title),
+        _COUNTERS.sub("#", story.summary),
+        story.url,
+        story.image_url and image_key(story.image_url),
+    ]
     return hashlib.blake2b(
         json.dumps(seen).encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()
+
+
+def image_key(url: str) -> str:
+    """The form in which addresses of pictures are compared: without scheme, size and signature."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return url
+    host = "i.wp.com" if _SHARD.match(host) else host
+    if _PICTURE.search(parts.path):
+        return f"{host}{parts.path}"
+    stated = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(name, value) for name, value in stated if not _VOLATILE.fullmatch(name)]
+    return f"{host}{parts.path}?{urlencode(kept)}"
+
+
+def is_cut(summary: str) -> bool:
+    """Whether a summary is missing or breaks off before its end."""
+    return not summary or summary.endswith(_CUT_ENDS)
+
+
+def completed(story: Story, found: Story) -> Story:
+    """A story with what it does not say itself taken from another reading of the same story.
+
+    Nothing that it says is replaced, but for a summary that is cut by one that is not.
+    """
+    return replace(
+        story,
+        summary=_better_summary(story.summary, found),
+        body=story.body or found.body,
+        author=story.author or found.author,
+        editor=story.editor or found.editor,
+        image_url=story.image_url or found.image_url,
+        tags=story.tags or found.tags,
+        published_at=story.published_at or found.published_at,
+        updated_at=story.updated_at or found.updated_at,
+    )
+
+
+def carried(story: Story, before: Story) -> Story:
+    """A revision with what an earlier state of the story knew and its source still does not say.
+
+    A summary is carried over only where the source's own, cut one is how it begins.
+    """
+    begins = _uncut(story.summary)
+    same = is_cut(story.summary) and before.summary.startswith(begins)
+    return completed(story, before if same else replace(before, summary=""))
+
+
+def is_same_story(sighting: Sighting, found: Sighting) -> bool:
+    """Whether a page that was read where a story's link led is about that very story.
+
+    It is where the page's own address is the story's, or where its host is and the titles agree.
+    """
+    if sighting.key is None or found.key is None:
+        return False
+    if sighting.key == found.key:
+        return True
+    titles = [_plain_title(one.story.title) for one in (sighting, found)]
+    agree = bool(min(titles, key=len)) and (titles[0] in titles[1] or titles[1] in titles[0])
+    return agree and _host(sighting.story.url) == _host(found.story.url)
 
 
 def _usable_url(entry: Entry) -> str:
@@ -102,3 +195,24 @@ def _shared_guids(entries: Sequence[Entry]) -> set[str]:
         if entry.guid:
             urls.setdefault(entry.guid, set()).add(entry.url)
     return {guid for guid, links in urls.items() if len(links) > 1}
+
+
+def _better_summary(stated: str, found: Story) -> str:
+    if not is_cut(stated) or is_cut(found.summary):
+        return stated or found.summary
+    return found.summary if len(found.summary) >= len(_uncut(stated)) // 2 else stated
+
+
+def _uncut(summary: str) -> str:
+    """What stands before the mark that shows where a summary was cut."""
+    for end in _CUT_ENDS:
+        summary = summary.removesuffix(end)
+    return summary.rstrip()
+
+
+def _plain_title(title: str) -> str:
+    return "".join(character for character in title.casefold() if character.isalnum())
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").removeprefix("www.")

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from bot.types import (
         Destination,
         Entry,
         FeedForPoll,
         FeedPage,
+        KnownStory,
+        Look,
         Message,
+        Post,
         Prepared,
         ProbeAnswer,
         Receipt,
         Row,
+        Sighting,
         Story,
     )
 
@@ -76,6 +81,43 @@ class FeedSource(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """What a site says of its stories beyond its feed."""
+
+    async def find(self, feed_url: str) -> str | None:
+        """The address of a feed's WordPress API; None where its site has none or refuses it.
+
+        Raises FetchError where the site cannot be asked now.
+        """
+        ...
+
+    async def list_posts(self, api_url: str, wanted: Sequence[Story]) -> list[Post]:
+        """The public posts that are these stories, in no order. Raises SourceError."""
+        ...
+
+    async def list_modified(self, api_url: str, since: datetime) -> list[Post]:
+        """Public posts modified at or after a moment, the earliest first. Raises SourceError."""
+        ...
+
+    async def look(self, url: str) -> Look:
+        """See whether a page is there."""
+        ...
+
+
+class Enricher(Protocol):
+    """What fills in what a feed leaves out."""
+
+    async def enrich(self, feed_id: int, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """The sightings, in their order, with what their pages say besides; in bounded time."""
+        ...
+
+    async def enrich_revised(
+        self, feed_id: int, revised: Sequence[tuple[KnownStory, Sighting]]
+    ) -> list[tuple[KnownStory, Sighting]]:
+        """The same for revisions, which keep what was known before."""
+        ...
+
+
 class Publisher(Protocol):
     """A platform's API. Every method but `prepare` raises PublishError."""
 
@@ -92,7 +134,7 @@ class Publisher(Protocol):
         ...
 
     async def retract(self, destination: Destination, message_id: int) -> None:
-        """Delete a published message."""
+        """Delete a published message. Raises MessageKept where it is too old for that."""
         ...
 
     async def probe(

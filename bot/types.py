@@ -11,12 +11,30 @@ if TYPE_CHECKING:
 
 
 class Platform(StrEnum):
-    """A form that a share takes."""
+    """Where a share goes: the first four have a text of their own, the others a link.
+
+    OTHER is a short link that names no platform.
+    """
 
     TELEGRAM = "telegram"
     WHATSAPP = "whatsapp"
     LINE = "line"
     PLAIN = "plain"
+    FACEBOOK = "facebook"
+    X = "x"
+    THREADS = "threads"
+    EMAIL = "email"
+    COPY = "copy"
+    QR = "qr"
+    OTHER = "other"
+
+
+class ClickKind(StrEnum):
+    """Who followed a short link or pressed a button."""
+
+    READER = "reader"
+    PREVIEW = "preview"
+    PRESS = "press"
 
 
 class ChatType(StrEnum):
@@ -139,6 +157,25 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class Click:
+    """How often one kind of click fell on a story through one platform."""
+
+    story_id: int
+    platform: Platform
+    kind: ClickKind
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedStory:
+    """What a short link needs to know of its story; `url` is "" where it has none."""
+
+    id: int
+    url: str
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KnownStory:
     """What sifting needs to know of a stored story."""
 
@@ -158,6 +195,35 @@ class Sighting:
     story: Story
     key: str | None
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post as the archive of a WordPress site states it; `entry` is what a feed would say of it.
+
+    A protected post asks readers for a password.
+    """
+
+    id: int
+    entry: Entry
+    modified_at: datetime | None
+    protected: bool = False
+
+
+class Presence(StrEnum):
+    """What a look at a page found: it is there, it is certainly gone, or nobody can tell."""
+
+    HERE = "here"
+    GONE = "gone"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at a page; `url` is the address after redirects."""
+
+    presence: Presence
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ CREATE TABLE archives (
     error TEXT
 );
 
-ALTER TABLE stories ADD COLUMN post_id BIGINT;
 ALTER TABLE broadcasts ADD COLUMN edits BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE broadcasts ADD COLUMN edited_at BIGINT;
 ALTER TABLE broadcasts ADD COLUMN edit_due_at BIGINT;

@@ -28,6 +28,7 @@ from telegram.ext import Application, ExtBot
 from bot.broadcasts import Broadcasts
 from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
+from bot.clicks import Clicks
 from bot.db import open_database
 from bot.errors import DatabaseError, FetchError, SettingsError
 from bot.feeds import HttpSource, parse_source, places, public_socket
@@ -40,7 +41,7 @@ from bot.probing import Prober
 from bot.publisher import TelegramPublisher
 from bot.render import Renderer
 from bot.settings import FREE_RATE
-from bot.shorten import OwnShortener, PyshortenersShortener
+from bot.shorten import PyshortenersShortener
 from bot.store import NotedMessage, Store
 from bot.transport import AiohttpRequest, BudgetRateLimiter
 from bot.types import ChatType, Entry
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     Step = Callable[[datetime], Awaitable[bool]]
 
 IDLE_S = 0.25
+COUNT_EVERY_S = 0.5
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
 PROBE_EVERY_S = 0.5
@@ -97,6 +99,7 @@ class Parts:
     outbox: Outbox
     prober: Prober
     inbox: Inbox
+    clicks: Clicks
     application: Application[Any, Any, Any, Any, Any, Any]
     budget: Budget
     noted: asyncio.Queue[NotedMessage]
@@ -123,6 +126,8 @@ def make_renderer(settings: Settings) -> Renderer:
         utm=settings.utm,
         builtin=resource_folder("templates"),
         custom=settings.templates,
+        short_at=settings.public_url if settings.shortener == "own" else None,
+        copy_short=settings.copy == "short",
     )
 
 
@@ -157,6 +162,8 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
         for fault in renderer.faults:
             _log.error("template faulty, built-in one used", extra={"fault": str(fault)})
         broadcasts = Broadcasts(store, source, renderer, publisher, make_shortener(settings, stack))
+        clicks = Clicks(store, settings.zone, utm=settings.utm)
+        stack.push_async_callback(count_last_clicks, clicks)
         application = Application.builder().bot(bot).updater(None).build()
         desk = Desk(
             store=store,
@@ -187,6 +194,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             outbox=outbox,
             prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
             inbox=Inbox(store, application, clock),
+            clicks=clicks,
             application=application,
             budget=budget,
             noted=noted,
@@ -226,12 +234,9 @@ async def open_bot(
 
 
 def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | None:
-    """The shortener that the settings name, if any."""
-    if settings.shortener == "none":
+    """The backend that the settings name, if any; our own links need none."""
+    if settings.shortener in {"none", "own"}:
         return None
-    if settings.shortener == "own":
-        assert settings.public_url is not None
-        return OwnShortener(settings.public_url)
     threads = ThreadPoolExecutor(SHORTENER_THREADS, thread_name_prefix="shortener")
     stack.callback(threads.shutdown, wait=False, cancel_futures=True)
     return PyshortenersShortener(settings.shortener, settings.shortener_key, threads)
@@ -270,7 +275,7 @@ async def prepare(parts: Parts) -> None:
 
 def services(parts: Parts, role: Role) -> list[Service]:
     """The services of a role; each runs until `stopping` is set."""
-    chosen: list[Service] = []
+    chosen: list[Service] = [partial(repeat, partial(count_clicks, parts), COUNT_EVERY_S)]
     if Role.WEB in role:
         chosen.append(partial(run_web, parts))
     if Role.WORKER in role:
@@ -342,6 +347,20 @@ async def note_messages(parts: Parts, now: datetime) -> bool:
     return True
 
 
+async def count_clicks(parts: Parts, now: datetime) -> bool:
+    """Write the clicks that came since the last time."""
+    await parts.clicks.flush(now)
+    return False
+
+
+async def count_last_clicks(clicks: Clicks) -> None:
+    """Write what was clicked until the end."""
+    try:
+        await clicks.flush(clock())
+    except DatabaseError:
+        _log.exception("clicks not written")
+
+
 async def tidy(parts: Parts, now: datetime) -> bool:
     """Forget what nothing needs any more."""
     await parts.store.forget_updates(now - KEEP_UPDATES)
@@ -375,6 +394,8 @@ async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
         accept=parts.inbox.accept,
         webhook_secret=webhook_secret(parts.settings),
         token_fault=lambda: parts.outbox.token_fault,
+        clicks=parts.clicks,
+        renderer=parts.renderer,
     )
     runner = web.AppRunner(web_app(front), access_log=None)
     await runner.setup()

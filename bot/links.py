@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from bot.text import lines, one_line, repair, shorten
-from bot.types import ShareLinks
+from bot.types import Platform, ShareLinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAX_LINK_CHARS: Final = 2_000
 MAX_X_CHARS: Final = 280
@@ -25,6 +25,22 @@ MAX_SUBJECT_CHARS: Final = 800
 _LONGEST_FORM: Final = 100
 _PROBE: Final = "x"
 CODE_CHARS: Final = 12
+
+_MARKS: Final = {
+    Platform.TELEGRAM: "t",
+    Platform.WHATSAPP: "w",
+    Platform.LINE: "l",
+    Platform.PLAIN: "p",
+    Platform.FACEBOOK: "f",
+    Platform.X: "x",
+    Platform.THREADS: "h",
+    Platform.EMAIL: "e",
+    Platform.COPY: "c",
+    Platform.QR: "q",
+    Platform.OTHER: "",
+}
+_MARKED: Final = {mark: platform for platform, mark in _MARKS.items()}
+_SHORT_CODE: Final = re.compile(f"([a-z2-7]{{{CODE_CHARS}}})([a-z]?)")
 
 _ENDS: Final = "".join(map(chr, range(0x21)))
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -148,6 +164,41 @@ def story_code(key: str) -> str:
     return base64.b32encode(digest).decode().lower()[:CODE_CHARS]
 
 
+def short_link(public_url: str, story_code: str, platform: Platform) -> str:
+    """Give the short link of ours by which a story leaves through a platform.
+
+    It ends in the story's code and the platform's mark; without one it was made before there were
+    marks, or for no platform.
+    """
+    return f"{public_url}/s/{story_code}{_MARKS[platform]}"
+
+
+def read_short_code(text: str) -> tuple[str, Platform] | None:
+    """Read what stands behind /s/ in a short link: the story's code and the platform.
+
+    In any letter case; None where it can be no code.
+    """
+    found = _SHORT_CODE.fullmatch(text.lower())
+    if found is None or found[2] not in _MARKED:
+        return None
+    return found[1], _MARKED[found[2]]
+
+
+def in_ascii(url: str) -> str:
+    """A canonical URL as an HTTP header carries it: host in punycode, all else percent-encoded.
+
+    Empty where `url` is no http or https address. Source: RFC 3986, RFC 3492.
+    """
+    address = _split(url)
+    if address is None:
+        return ""
+    host, path, query, fragment = (
+        _punycode(address.host),
+        *(_encoded(part) for part in (address.path, address.query, address.fragment)),
+    )
+    return str(address._replace(host=host, path=path, query=query, fragment=fragment))
+
+
 def tagged(url: str, platform: str) -> str:
     """Add our utm parameters before the fragment; a URL that has a utm_source keeps its own."""
     if not url or re.search(r"[?&]utm_source=", url, re.IGNORECASE):
@@ -164,12 +215,14 @@ def share_links(
     url: str,
     *,
     utm: bool = True,
+    short: Mapping[str, str] | None = None,
     whatsapp: str = "",
     line: str = "",
     limit: int = MAX_LINK_CHARS,
 ) -> ShareLinks:
     """Make the links that open each platform's composer, filled in.
 
+    `short` names the short URL that leaves through a platform in the place of the tagged one.
     `whatsapp` and `line` are the messages for those two; where one is empty or its link would be
     too long, title, text and URL stand in. Every value is percent-encoded whole. No link is longer
     than `limit` characters: its text is shortened at a word, its URL never; a URL that cannot fit
@@ -177,7 +230,9 @@ def share_links(
     Source: the platforms' own pages on share links and web intents; RFC 6068.
     """
     title, text = (lines(part[: 5 * MAX_LINK_CHARS]) for part in (title, text))
-    story = _Shared(title or text, text if title else "", canonical(url), utm, limit)
+    address = canonical(url)
+    leaving = short if short and address else {}
+    story = _Shared(title or text, text if title else "", address, utm, limit, leaving)
     return ShareLinks(
         facebook=story.link("https://www.facebook.com/sharer/sharer.php?u={url}", "facebook"),
         x=story.x(),
@@ -198,9 +253,11 @@ class _Shared(NamedTuple):
     url: str
     utm: bool
     limit: int
+    short: Mapping[str, str]
 
     def address(self, platform: str) -> str:
-        address = tagged(self.url, platform) if self.utm else self.url
+        tags = tagged(self.url, platform) if self.utm else self.url
+        address = self.short.get(platform, tags)
         fits = len(quote(address, safe="")) < self.limit - _LONGEST_FORM
         return address if fits else self.url
 
@@ -364,17 +421,24 @@ def _normalised(part: str) -> str:
         character = chr(int(found[0][1:], 16))
         return character if character in _UNRESERVED else found[0].upper()
 
-    encoded = re.sub("[^\x21-\x7e]", lambda found: quote(found[0], safe=""), part)
-    return _ESCAPE.sub(escape, encoded)
+    return _ESCAPE.sub(escape, _encoded(part))
 
 
-def _key_host(host: str) -> str:
+def _encoded(part: str) -> str:
+    return re.sub("[^\x21-\x7e]", lambda found: quote(found[0], safe=""), part)
+
+
+def _punycode(host: str) -> str:
     if host.startswith("["):
         return host
     labels = _DOTS.sub(".", unicodedata.normalize("NFKC", host)).strip(".").split(".")
-    host = ".".join(
+    return ".".join(
         label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
     )
+
+
+def _key_host(host: str) -> str:
+    host = _punycode(host)
     while host.startswith(_FOLDED_PREFIXES) and "." in host.partition(".")[2]:
         host = host.partition(".")[2]
     return host

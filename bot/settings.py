@@ -81,6 +81,9 @@ class Settings:
     )
     shortener: str = field(default="none", metadata={"name": "SEBAR_SHORTENER"})
     shortener_key: str | None = field(default=None, metadata={"name": "SEBAR_SHORTENER_KEY"})
+    copy: Literal["canonical", "short"] = field(
+        default="canonical", metadata={"name": "SEBAR_COPY"}
+    )
     utm: bool = field(default=True, metadata={"name": "SEBAR_UTM"})
     log: Literal["text", "json"] = field(default="text", metadata={"name": "SEBAR_LOG"})
     templates: Path | None = field(default=None, metadata={"name": "SEBAR_TEMPLATES"})
@@ -163,6 +166,7 @@ def try_settings(
         zone=reader.take("SEBAR_TIMEZONE", Settings().zone, _zone),
         shortener=reader.take("SEBAR_SHORTENER", "none", _shortener),
         shortener_key=reader.take("SEBAR_SHORTENER_KEY", None, str),
+        copy=reader.take("SEBAR_COPY", "canonical", _copy),
         utm=reader.take("SEBAR_UTM", default=True, read=_switch),
         log=reader.take("SEBAR_LOG", "text", _log_form),
         templates=reader.take("SEBAR_TEMPLATES", None, _folder),
@@ -199,6 +203,8 @@ def _joint_faults(settings: Settings, reader: _Reader, *, needs_token: bool) -> 
         )
     if settings.shortener == "own" and settings.public_url is None:
         faults.append("SEBAR_SHORTENER: own short links need SEBAR_PUBLIC_URL")
+    if settings.copy == "short" and settings.shortener == "none":
+        faults.append("SEBAR_COPY: short links need SEBAR_SHORTENER")
     if settings.shortener in KEYED_SHORTENERS and settings.shortener_key is None:
         faults.append(f"SEBAR_SHORTENER_KEY is missing: {settings.shortener} needs one")
     cloud = settings.api_url == Settings().api_url
@@ -287,6 +293,14 @@ def _approval(text: str) -> Literal["auto", "editor"]:
     if text == "editor":
         return "editor"
     raise ValueError(f"{text!r} is neither auto nor editor")
+
+
+def _copy(text: str) -> Literal["canonical", "short"]:
+    if text == "canonical":
+        return "canonical"
+    if text == "short":
+        return "short"
+    raise ValueError(f"{text!r} is neither canonical nor short")
 
 
 def _log_form(text: str) -> Literal["text", "json"]:

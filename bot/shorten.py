@@ -30,17 +30,6 @@ TOTAL_TIMEOUT_S = 5.0
 LONGEST_SHORT_URL_CHARS = 64
 
 
-class OwnShortener:
-    """Our own short links, which the web role serves."""
-
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-
-    async def shorten(self, story: Story) -> str:
-        """Give the story's short URL."""
-        return f"{self._public_url}/s/{story.code}"
-
-
 class PyshortenersShortener:
     """One backend of pyshorteners, by its name."""
 

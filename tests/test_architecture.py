@@ -11,10 +11,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
-    ["markup", "telegram_html", "links", "related"],
+    ["markup", "telegram_html", "links", "related", "visitors"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
-    ["ingest", "broadcasts", "outbox", "probing"],
+    ["ingest", "broadcasts", "outbox", "probing", "clicks"],
     ["chat", "web", "preview", "moving", "sandbox"],
     ["app"],
     ["check", "demo"],

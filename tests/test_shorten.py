@@ -12,7 +12,7 @@ import pytest
 from factories import sighting
 
 from bot.errors import ShortenError
-from bot.shorten import OwnShortener, PyshortenersShortener, checked_short_url
+from bot.shorten import PyshortenersShortener, checked_short_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,12 +129,6 @@ async def test_a_backend_that_is_away_is_an_error_of_ours(executor: ThreadPoolEx
 async def test_a_missing_key_is_an_error_of_ours(executor: ThreadPoolExecutor) -> None:
     with pytest.raises(ShortenError):
         await PyshortenersShortener("cuttly", None, executor).shorten(STORY)
-
-
-async def test_own_links_lead_to_the_web_role() -> None:
-    assert await OwnShortener("https://bot.example").shorten(STORY) == (
-        f"https://bot.example/s/{STORY.code}"
-    )
 
 
 def test_the_loop_is_never_blocked() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from factories import FEED_URL, NOW, opened_broadcast, stored_story, subscribed_chat
 
+from bot.clicks import Clicks
 from bot.errors import DatabaseError
+from bot.render import Renderer
 from bot.web import SECRET_HEADER, Front, web_app
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from bot.store import Store
 
+TEMPLATES = Path(__file__).parent.parent / "templates"
 SECRET = "right-secret"
 
 
@@ -34,6 +39,8 @@ class Desk:
             accept=self.accept,
             webhook_secret=SECRET,
             token_fault=lambda: self.token_fault,
+            clicks=Clicks(store, UTC, utm=False),
+            renderer=Renderer(locale="id", zone=UTC, utm=False, builtin=TEMPLATES),
         )
 
     async def accept(self, updates: list[dict[str, Any]]) -> None:

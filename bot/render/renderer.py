@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 
 from bot.errors import TemplateError
-from bot.links import MAX_LINK_CHARS, canonical, quoted_length, share_links, tagged
+from bot.links import (
+    MAX_LINK_CHARS,
+    canonical,
+    quoted_length,
+    share_links,
+    short_link,
+    tagged,
+)
 from bot.render.bounded import ShareTemplate
 from bot.telegram_html import MarkupError, escape, parse
 from bot.text import (
@@ -65,6 +72,17 @@ _MAX_FIELD_CHARS: Final = 6_000
 _LEAST_SUMMARY: Final = 40
 _ROOM_BESIDE_URL: Final = 200
 _MAX_TRIES: Final = 20
+# What is copied or read as plain text is the clean address.
+_UNTAGGED: Final = frozenset({Platform.PLAIN, Platform.COPY})
+_LINKED: Final = (
+    Platform.FACEBOOK,
+    Platform.X,
+    Platform.WHATSAPP,
+    Platform.TELEGRAM,
+    Platform.LINE,
+    Platform.THREADS,
+    Platform.EMAIL,
+)
 _WHATSAPP_FORM: Final = len("https://wa.me/?text=")
 _LINE_FORM: Final = len("https://line.me/R/share?text=")
 
@@ -132,16 +150,28 @@ class Renderer:
 
     `builtin` is the folder that holds share/, chat/ and web/; share templates in `custom`, in the
     sandbox, come before the built-in ones. `faults` names every custom template that is not used,
-    and why. `locale` chooses the language of public texts, `zone` that of times.
+    and why. `locale` chooses the language of public texts, `zone` that of times. `short_at` is the
+    public address that serves our own short links, None where they are not used; `copy_short`
+    says that the copy button copies the short URL.
     """
 
     def __init__(
-        self, *, locale: str, zone: tzinfo, utm: bool, builtin: Path, custom: Path | None = None
+        self,
+        *,
+        locale: str,
+        zone: tzinfo,
+        utm: bool,
+        builtin: Path,
+        custom: Path | None = None,
+        short_at: str | None = None,
+        copy_short: bool = False,
     ) -> None:
         self._locale = _language(locale)
         self._words = _WORDS.get(self._locale, _WORDS[_OTHER_LANGUAGE])
         self._zone = zone
         self._utm = utm
+        self._short_at = short_at
+        self._copy_short = copy_short
         self._log = logging.getLogger("bot.render")
         self._surfaces = Environment(
             loader=FileSystemLoader(builtin),
@@ -180,7 +210,7 @@ class Renderer:
             small = self._links(clean, texts, SMALL_LINK_CHARS)
             buttons = self._buttons(clean, small, related=related)
         message = Message(html, texts.telegram, buttons, clean.url or None)
-        return ShareSheet(story, texts, message, links, clean.url or None)
+        return ShareSheet(story, texts, message, links, self._copied(clean) or None)
 
     def list_message(self, stories: Sequence[Story]) -> Message:
         """Render several stories as one Telegram message: a line each, in the order given.
@@ -224,6 +254,23 @@ class Renderer:
     def page(self, name: str, /, **values: Any) -> str:
         """Render templates/web/<name>.html.j2, every value escaped."""
         return repair(self._surfaces.get_template(f"web/{name}.html.j2").render(values))
+
+    def link(self, story: Story, platform: Platform) -> str:
+        """Give the address by which a story leaves through a platform; empty where it has none.
+
+        Our own short link for a stored story, else a shortener's, else the canonical URL with the
+        platform's tags.
+        """
+        url = canonical(story.url)
+        if url and self._short_at is not None and story.id:
+            return short_link(self._short_at, story.code, platform)
+        if url and story.short_url:
+            return canonical(story.short_url) or url
+        return tagged(url, platform) if self._utm and platform not in _UNTAGGED else url
+
+    def _copied(self, story: Story) -> str:
+        """Give the copyable URL."""
+        return self.link(story, Platform.COPY) if self._copy_short else story.url
 
     def _listed(self, story: Story) -> dict[str, str]:
         title = shorten(one_line(story.title) or self._words.untitled, MAX_LISTED_TITLE)
@@ -283,11 +330,10 @@ class Renderer:
     def _addresses(self, platform: Platform, story: Story) -> tuple[str, str]:
         """Give the canonical URL and the one that leaves; both empty where none can fit."""
         room = MAX_UNITS[platform] - _ROOM_BESIDE_URL
-        url, short = story.url, story.short_url
+        url = story.url
         if utf16_length(url) > room:
             return "", ""
-        with_tags = tagged(url, platform) if self._utm and platform is not Platform.PLAIN else url
-        choices = [short if url and short else with_tags, url]
+        choices = [self.link(story, platform), url]
         if platform is Platform.WHATSAPP:
             choices = [*map(whatsapp_url, choices), url]
         link = next(choice for choice in choices if utf16_length(choice) <= room)
@@ -296,13 +342,13 @@ class Renderer:
         return url, link
 
     def _links(self, story: Story, texts: ShareTexts, limit: int) -> ShareLinks:
-        short = story.short_url
         draft = self._draft(Platform.PLAIN, story)
         return share_links(
             draft.title if is_blank(story.title) else story.title,
             lead(draft.summary, least=LINK_SUMMARY_CHARS[0], most=LINK_SUMMARY_CHARS[1]),
-            (story.url and short) or story.url,
-            utm=self._utm and not short,
+            story.url,
+            utm=self._utm,
+            short={platform: self.link(story, platform) for platform in _LINKED},
             whatsapp=self._for_link(
                 Platform.WHATSAPP, story, texts.whatsapp, limit - _WHATSAPP_FORM
             ),
@@ -325,7 +371,7 @@ class Renderer:
     def _buttons(
         self, story: Story, links: ShareLinks, *, related: bool
     ) -> tuple[tuple[Button, ...], ...]:
-        url = story.url
+        url = self._copied(story)
         data = f"related:{story.code}"
         rows: tuple[tuple[Button | None, ...], ...] = (
             (

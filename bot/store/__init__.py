@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bot.store.audience import AudienceVerbs
 from bot.store.broadcasts import BroadcastVerbs, Crowd, StoryBroadcast
+from bot.store.clicks import ClickVerbs
 from bot.store.deliveries import (
     ClaimPlan,
     DeliveryVerbs,
@@ -24,6 +25,8 @@ from bot.store.newsroom import (
     PollPlan,
     Recorded,
 )
+from bot.store.reading import ReadingVerbs
+from bot.store.retractions import RetractionVerbs
 
 __all__ = [
     "ClaimPlan",
@@ -41,5 +44,14 @@ __all__ = [
 ]
 
 
-class Store(NewsroomVerbs, AudienceVerbs, BroadcastVerbs, DeliveryVerbs, InboxVerbs):
+class Store(
+    NewsroomVerbs,
+    AudienceVerbs,
+    BroadcastVerbs,
+    RetractionVerbs,
+    ReadingVerbs,
+    DeliveryVerbs,
+    InboxVerbs,
+    ClickVerbs,
+):
     """The one door to the database."""

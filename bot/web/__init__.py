@@ -12,11 +12,14 @@ from aiohttp import web
 
 from bot.errors import DatabaseError
 from bot.web.health import find_faults, metrics_text
+from bot.web.short import CLICKS, CLOCK, RENDERER, short_link
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from bot.clicks import Clicks
+    from bot.render import Renderer
     from bot.store import Store
 
 LARGEST_BODY_BYTES = 1024 * 1024
@@ -39,6 +42,8 @@ class Front:
     accept: Callable[[list[dict[str, Any]]], Awaitable[None]]
     webhook_secret: str | None
     token_fault: Callable[[], str | None]
+    clicks: Clicks
+    renderer: Renderer
 
 
 FRONT = web.AppKey("front", Front)
@@ -52,7 +57,11 @@ def web_app(front: Front) -> web.Application:
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     app.router.add_post("/telegram/{name}", webhook)
+    app[CLICKS] = front.clicks
+    app[RENDERER] = front.renderer
+    app[CLOCK] = front.clock
     app.router.add_get("/s/{code}", short_link)
+    app.router.add_get("/s/{code}/", short_link)
     return app
 
 
@@ -76,8 +85,10 @@ async def readyz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus text format 0.0.4."""
     front = request.app[FRONT]
+    now = front.clock()
     try:
-        text = await metrics_text(front.store, front.clock())
+        await front.clicks.flush(now)
+        text = await metrics_text(front.store, now)
     except DatabaseError as error:
         return web.Response(status=503, text=f"{error}\n")
     return web.Response(
@@ -107,11 +118,3 @@ async def webhook(request: web.Request) -> web.Response:
 
 def _is_update_id(value: object) -> bool:
     return isinstance(value, int) and 0 <= value < LARGEST_UPDATE_ID
-
-
-async def short_link(request: web.Request) -> web.Response:
-    """Lead from a short URL to its story."""
-    story = await request.app[FRONT].store.find_story_by_code(request.match_info["code"])
-    if story is None or not story.url:
-        return web.Response(status=404, text="no such link\n")
-    return web.Response(status=302, headers={"Location": story.url})

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError
 from bot.links import shown
-from bot.types import DeliveryState
+from bot.types import ClickKind, DeliveryState, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from bot.store import Store
@@ -32,6 +32,7 @@ async def metrics_text(store: Store, now: datetime) -> str:
     """All metrics in Prometheus's text format."""
     outbox = await store.outbox_health()
     feeds = await store.list_feed_health()
+    clicks = await store.count_all_clicks()
     waiting = outbox.oldest_due_at
     age_s = 0.0 if waiting is None else max(0.0, (now - waiting).total_seconds())
     families = [
@@ -59,12 +60,45 @@ async def metrics_text(store: Store, now: datetime) -> str:
                 if feed.polled_at is not None
             ],
         ),
+        _family(
+            "sebar_clicks",
+            "Short links followed by readers, by platform.",
+            _by_platform(clicks, ClickKind.READER),
+            kind="counter",
+        ),
+        _family(
+            "sebar_previews",
+            "Short links looked at by crawlers or ahead of time, by platform.",
+            _by_platform(clicks, ClickKind.PREVIEW),
+            kind="counter",
+        ),
+        _family(
+            "sebar_presses",
+            "Buttons below stories that readers pressed, by platform.",
+            _by_platform(clicks, ClickKind.PRESS),
+            kind="counter",
+        ),
     ]
     return "".join(families)
 
 
-def _family(name: str, meaning: str, samples: Iterable[tuple[dict[str, str], float]]) -> str:
-    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+def _by_platform(
+    clicks: Mapping[tuple[Platform, ClickKind], int], kind: ClickKind
+) -> list[tuple[dict[str, str], float]]:
+    return [
+        ({"platform": platform}, float(clicks.get((platform, kind), 0))) for platform in Platform
+    ]
+
+
+def _family(
+    name: str,
+    meaning: str,
+    samples: Iterable[tuple[dict[str, str], float]],
+    *,
+    kind: str = "gauge",
+) -> str:
+    name += "_total" if kind == "counter" else ""
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
         inner = ",".join(f'{label}="{_label(text)}"' for label, text in labels.items())
         lines.append(f"{name}{{{inner}}} {value:.15g}" if inner else f"{name} {value:.15g}")

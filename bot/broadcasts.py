@@ -1,4 +1,4 @@
-"""Flow 2, editorial: preview, approve, cancel, open, revise.
+"""Flow 2, editorial: preview, approve, cancel, open, revise, retract.
 
 An editor sees what the same render code makes for everybody; approval freezes it, and what was
 approved is what goes.
@@ -102,6 +102,18 @@ class Broadcasts:
     async def cancel(self, broadcast_id: int) -> bool:
         """Call a broadcast off; False where it has gone out or was decided before."""
         return await self._store.cancel_broadcast(broadcast_id)
+
+    async def retract(self, story: Story, now: datetime) -> int | None:
+        """Withdraw a story and take its messages back; what cannot be deleted shows a note.
+
+        Gives the number of messages to take back, None where it was withdrawn before.
+        """
+        html = self._renderer.chat(self._renderer.locale, "withdrawn")
+        note = Message(html, parse(html).text)
+        number = await self._store.retract_story(story.id, note, now)
+        if number is not None:
+            _log.info("story retracted", extra={"story": story.id, "retractions": number})
+        return number
 
     async def open_due(self, now: datetime) -> bool:
         """Open the broadcasts whose time has come and fan them out; False where there was none.

@@ -16,6 +16,7 @@ SebarError
     ├── DestinationRefused the chat refuses this, for now
     ├── MessageRejected    the body or markup is not accepted
     ├── MessageGone        the message to change is no longer there
+    ├── MessageKept        the message can no longer be deleted
     ├── RetryLater         the request certainly had no effect; try again
     ├── OutcomeUnknown     nobody knows whether the request had an effect
     └── TokenRejected      the bot's token is not accepted
@@ -110,6 +111,10 @@ class MessageRejected(PublishError):
 
 class MessageGone(PublishError):
     """The message to edit or delete is not there, or can no longer be changed."""
+
+
+class MessageKept(PublishError):
+    """The message is there, but too old to be deleted."""
 
 
 class RetryLater(PublishError):

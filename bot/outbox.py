@@ -22,6 +22,7 @@ from bot.errors import (
     DestinationMoved,
     DestinationRefused,
     MessageGone,
+    MessageKept,
     MessageRejected,
     NotFoundError,
     OutcomeUnknown,
@@ -52,6 +53,7 @@ PROBE_AFTER = timedelta(seconds=9)
 TOKEN_BACK_OFF = timedelta(minutes=1)
 LONGEST_BACK_OFF = timedelta(minutes=5)
 PREPARED_KEPT = 64
+REPLACED = "too old to be deleted: replaced by a note"
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +89,8 @@ def decide(
             return Verdict(Step.GONE, str(outcome))
         case DestinationRefused():
             return Verdict(Step.REFUSED, str(outcome))
+        case MessageKept():
+            return Verdict(Step.SENT, REPLACED)
         case MessageGone() if delivery.action is Action.RETRACT:
             return Verdict(Step.SENT, str(outcome))
         case _:
@@ -245,15 +249,19 @@ class Outbox:
                 self._prepared.popitem(last=False)
         return self._prepared[key]
 
-    async def _act(self, delivery: Delivery, prepared: Prepared) -> Receipt | None:
+    async def _act(self, delivery: Delivery, prepared: Prepared) -> Receipt | MessageKept | None:
         if delivery.action is Action.SEND:
             return await self._publisher.send(delivery.destination, prepared)
         if delivery.message_id is None:
             raise MessageGone("the message was never sent")
         if delivery.action is Action.EDIT:
             await self._publisher.edit(delivery.destination, delivery.message_id, prepared)
-        else:
+            return None
+        try:
             await self._publisher.retract(delivery.destination, delivery.message_id)
+        except MessageKept as kept:
+            await self._publisher.edit(delivery.destination, delivery.message_id, prepared)
+            return kept
         return None
 
 

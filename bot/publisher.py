@@ -16,6 +16,7 @@ from bot.errors import (
     DestinationMoved,
     DestinationRefused,
     MessageGone,
+    MessageKept,
     MessageRejected,
     OutcomeUnknown,
     PublishError,
@@ -38,9 +39,9 @@ GONE_MESSAGES = (
     "message to edit not found",
     "message to delete not found",
     "message can't be edited",
-    "message can't be deleted",
     "message_id_invalid",
 )
+KEPT_MESSAGES = ("message can't be deleted", "message_delete_forbidden")
 REFUSALS = (
     "not enough rights",
     "need administrator rights",
@@ -117,7 +118,7 @@ class TelegramPublisher:
                 raise
 
     async def retract(self, destination: Destination, message_id: int) -> None:
-        """Delete a published message. Raises PublishError."""
+        """Delete a published message; MessageKept where it is too old. Raises PublishError."""
         body = _head(destination) + b'"message_id":%d}' % message_id
         await self._call("deleteMessage", body)
 
@@ -200,6 +201,8 @@ def refusal(description: str) -> PublishError:
         return DestinationGone(description)
     if any(words in lowered for words in GONE_MESSAGES):
         return MessageGone(description)
+    if any(words in lowered for words in KEPT_MESSAGES):
+        return MessageKept(description)
     if any(words in lowered for words in REFUSALS):
         return DestinationRefused(description)
     return MessageRejected(description)

@@ -15,6 +15,7 @@ from bot.errors import (
     DestinationMoved,
     DestinationRefused,
     MessageGone,
+    MessageKept,
     MessageRejected,
     OutcomeUnknown,
     PublishError,
@@ -61,6 +62,7 @@ class ScriptedPublisher:
     def __init__(self, **answers: list[Receipt | PublishError]) -> None:
         self._answers = {int(name.removeprefix("to_")): list(a) for name, a in answers.items()}
         self.published: list[tuple[str, int | str, str]] = []
+        self.too_old: set[int | str] = set()
 
     def prepare(self, message: Message) -> Prepared:
         return Prepared(message.text, (message.html or message.text).encode(), None)
@@ -78,6 +80,8 @@ class ScriptedPublisher:
         self.published.append((f"edit {message_id}", destination.chat, prepared.body.decode()))
 
     async def retract(self, destination: Destination, message_id: int) -> None:
+        if destination.chat in self.too_old:
+            raise MessageKept("message can't be deleted for everyone")
         self.published.append((f"retract {message_id}", destination.chat, ""))
 
     async def probe(
@@ -223,6 +227,25 @@ async def test_a_blocked_chat_is_closed(store: Store) -> None:
     chat = await store.find_chat(1)
     assert chat is not None
     assert chat.closed_reason == "blocked by the user"
+
+
+async def test_a_retracted_story_is_deleted_or_replaced_by_a_note(store: Store) -> None:
+    desk = Desk(store)
+    for chat in (1, 2):
+        await subscribed_chat(store, chat)
+    story = await stored_story(store)
+    await opened_broadcast(store, story)
+    await desk.deliver()
+    ids = {chat: number for number, (_, chat, _) in enumerate(desk.publisher.published, start=1)}
+    desk.publisher.published.clear()
+    desk.publisher.too_old.add(2)
+    desk.now += PACE
+    assert await store.retract_story(story.id, message("Ditarik"), desk.now) == 2
+    await desk.deliver()
+    assert sorted(desk.publisher.published) == [
+        (f"edit {ids[2]}", 2, "<b>Ditarik</b>"),
+        (f"retract {ids[1]}", 1, ""),
+    ]
 
 
 async def test_a_429_of_two_chats_holds_the_whole_bot(store: Store) -> None:

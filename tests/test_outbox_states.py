@@ -35,6 +35,7 @@ from bot.types import Action, Button, ChatType, DeliveryState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bot.sandbox.records import Post
     from bot.types import Delivery, Message, Row, Verdict
 
 OWNER = 50
@@ -46,6 +47,7 @@ UNSETTLED = {"pending", "sending", "unknown"}
 MOST_ROUNDS = 400
 BAD_ROUNDS = 30
 MOST_STORIES = 5
+NOTE = "Ditarik"
 PROFILES = {"": (60, 40), "long": (3000, 60)}
 EXAMPLES, STEPS = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "")]
 
@@ -161,10 +163,12 @@ class Telling(Prober):
 class Sent:
     """A story that was broadcast: its text and its destinations."""
 
+    story: int
     broadcast: int
     text: str
     buttons: tuple[tuple[Button, ...], ...]
     destinations: set[tuple[int, int]]
+    retracted: bool = False
 
 
 def template_database() -> Path:
@@ -419,7 +423,7 @@ class OutboxMachine(RuleBasedStateMachine):
             " ON c.id = s.chat_id WHERE s.ended_at IS NULL AND c.closed_at IS NULL"
         )
         assert destinations == {(row["chat_id"], row["thread_id"]) for row in wanted}
-        self.stories.append(Sent(broadcast.id, text, buttons, destinations))
+        self.stories.append(Sent(story.id, broadcast.id, text, buttons, destinations))
 
     @precondition(lambda self: self.stories)
     @rule(which=st.integers(0, 20), other_buttons=st.booleans())
@@ -436,6 +440,21 @@ class OutboxMachine(RuleBasedStateMachine):
             await self.world.store.record_revision(stale, body, self.world.now)
 
         self.run(work())
+
+    @precondition(lambda self: self.stories)
+    @rule(which=st.integers(0, 20))
+    def retract(self, which: int) -> None:
+        story = self.stories[which % len(self.stories)]
+        store = self.world.store
+        number = self.run(store.retract_story(story.story, message(NOTE), self.world.now))
+        assert (number is None) == story.retracted
+        story.retracted = True
+
+    @rule()
+    def wait_two_days(self) -> None:
+        """Nothing that was sent so far can be deleted any more."""
+        if not self.wire.under_way and (self.probing is None or self.probing.done()):
+            self.world.now += timedelta(days=2)
 
     def message_of(self, story: Sent) -> Message:
         return message(story.text, buttons=story.buttons, preview_url=None)
@@ -582,18 +601,41 @@ class OutboxMachine(RuleBasedStateMachine):
         for story in self.stories:
             for place in story.destinations:
                 row = found[story.broadcast, Action.SEND, *place]
+                if story.retracted:
+                    took = found.get((story.broadcast, Action.RETRACT, *place))
+                    doubled += self.judge_retracted(story, place, row, took)
+                    continue
                 edit = found.get((story.broadcast, Action.EDIT, *place))
                 doubled += self.judge_one(story, place, row, edit)
         assert doubled <= self.unconfirmed
 
-    def judge_one(self, story: Sent, place: tuple[int, int], row: Row, edit: Row | None) -> int:
+    def judge_retracted(
+        self, story: Sent, place: tuple[int, int], row: Row, took: Row | None
+    ) -> int:
+        """Nothing of it stands; a message out of reach has a recorded reason, or was replaced."""
+        posts = self.posts_of(story, place)
+        if row["state"] == DeliveryState.SENT:
+            assert took is not None
+            if posts:
+                assert took["error"]
+            return max(0, len(posts) - 1)
+        if row["state"] == DeliveryState.FAILED:
+            assert row["error"]
+            return max(0, len(posts) - 1)
+        assert row["state"] == DeliveryState.CANCELLED
+        return len(posts)
+
+    def posts_of(self, story: Sent, place: tuple[int, int]) -> list[Post]:
         start = story.text.partition(".")[0] + "."
-        posts = [
+        return [
             post
             for chat in self.world.ids[place[0]]
             for post in self.world.sandbox.sent(chat)
             if post.content.text.text.startswith(start) and post.thread_id == place[1]
         ]
+
+    def judge_one(self, story: Sent, place: tuple[int, int], row: Row, edit: Row | None) -> int:
+        posts = self.posts_of(story, place)
         if row["state"] == DeliveryState.FAILED:
             assert row["error"]
             return max(0, len(posts) - 1)

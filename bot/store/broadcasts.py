@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bot.ports import Transaction
     from bot.types import Broadcast, Message, Row, Story
 
-RETRACT_LANE, EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(4)
+EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(1, 4)
 # The live subscriptions that want the story :story_id.
 WANTING = (
     "FROM subscriptions s JOIN chats c ON c.id = s.chat_id"
@@ -30,11 +30,15 @@ WANTING = (
 
 @dataclass(frozen=True, slots=True)
 class StoryBroadcast:
-    """A broadcast with the story that it sends; `listed` are the stories of a list message."""
+    """A broadcast with the story that it sends; `listed` are the stories of a list message.
+
+    `stale_mark` changes with each change of a story that the message does not show yet.
+    """
 
     broadcast: Broadcast
     story: Story
     listed: tuple[Story, ...] = ()
+    stale_mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,18 +315,20 @@ class BroadcastVerbs(Verbs):
         """Replace an open broadcast's message and queue an edit of each that went out.
 
         What still waits will carry the new message, and an edit that is under way is repeated when
-        it ends. Where the story has changed again meanwhile, the broadcast stays stale. Gives the
-        number of edits queued.
+        it ends. Where a story has changed again meanwhile, the broadcast stays stale. Gives the
+        number of edits queued; none where the broadcast was retracted.
         """
         broadcast_id = stale.broadcast.id
-        tx.execute(
+        is_open = tx.execute(
             "UPDATE broadcasts SET message = :message, revision = revision + 1, stale_at ="
-            " CASE WHEN (SELECT s.revision FROM stories s WHERE s.id = story_id) = :revision"
-            " THEN NULL ELSE stale_at END WHERE id = :id AND state = 'open'",
+            " CASE WHEN stale_at = :mark THEN NULL ELSE stale_at END"
+            " WHERE id = :id AND state = 'open'",
             message=dump_message(message),
-            revision=stale.story.revision,
+            mark=stale.stale_mark,
             id=broadcast_id,
         )
+        if not is_open:
+            return 0
         _keep_message(tx, broadcast_id)
         if message == stale.broadcast.message:
             return 0
@@ -367,7 +373,7 @@ class BroadcastVerbs(Verbs):
         """How many destinations broadcasts of this story have reached or are about to."""
         rows = tx.fetch(
             "SELECT COUNT(*) AS number FROM deliveries d JOIN broadcasts b ON b.id = d.broadcast_id"
-            " WHERE b.story_id = :story_id AND d.action = 'send'"
+            " WHERE b.story_id = :story_id AND b.state <> 'retracted' AND d.action = 'send'"
             " AND d.state IN ('pending', 'sending', 'unknown', 'sent')",
             story_id=story_id,
         )
@@ -378,7 +384,8 @@ class BroadcastVerbs(Verbs):
 def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
     """A condition that leaves out destinations which other broadcasts of the story reached."""
     others = tx.fetch(
-        "SELECT id FROM broadcasts WHERE story_id = :story_id AND id <> :id",
+        "SELECT id FROM broadcasts WHERE story_id = :story_id AND id <> :id"
+        " AND state <> 'retracted'",
         story_id=story_id,
         id=broadcast_id,
     )
@@ -411,6 +418,7 @@ def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
                 )[0]
             ),
             tuple(to_story(listed) for listed in _listed_stories(tx, row["id"])),
+            row["stale_at"],
         )
         for row in rows
     ]
@@ -419,7 +427,7 @@ def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
 def _listed_stories(tx: Transaction, broadcast_id: int) -> list[Row]:
     return tx.fetch(
         f"SELECT {STORY_COLUMNS} FROM broadcast_stories l JOIN stories s ON s.id = l.story_id"
-        " WHERE l.broadcast_id = :id ORDER BY l.position",
+        " WHERE l.broadcast_id = :id AND s.withdrawn_at IS NULL ORDER BY l.position",
         id=broadcast_id,
     )
 
@@ -443,6 +451,13 @@ def _insert_list(
             {"list_id": list_id, "story_id": item.story.id, "position": position}
             for position, item in enumerate(listed)
         ],
+    )
+    tx.execute(
+        "UPDATE broadcasts SET stale_at = :now WHERE id = :list_id AND EXISTS (SELECT 1"
+        " FROM broadcast_stories l JOIN stories s ON s.id = l.story_id"
+        " WHERE l.broadcast_id = :list_id AND s.withdrawn_at IS NOT NULL)",
+        now=ms(now),
+        list_id=list_id,
     )
     return list_id
 

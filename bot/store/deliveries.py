@@ -44,6 +44,16 @@ READY = (
 )
 # The words of a partial index's condition: SQLite uses it only where it reads them.
 UNDER_WAY = "state IN ('sending', 'unknown')"
+IS_RETRACTED = (
+    "deliveries.action <> 'retract' AND EXISTS (SELECT 1 FROM broadcasts b"
+    " WHERE b.id = deliveries.broadcast_id AND b.state = 'retracted')"
+)
+# What becomes of a delivery that had no effect.
+AGAIN = (
+    f"CASE WHEN {IS_RETRACTED} THEN 'cancelled' WHEN EXISTS (SELECT 1 FROM chats c"
+    " WHERE c.id = deliveries.chat_id AND c.closed_at IS NOT NULL)"
+    " THEN 'failed' ELSE 'pending' END"
+)
 # The message that an edit or a retraction is about; a send has none.
 SENT_MESSAGE = (
     "(SELECT o.message_id FROM deliveries o WHERE d.action <> 'send'"
@@ -147,7 +157,7 @@ class DeliveryVerbs(Verbs):
             now=ms(now),
         )
         return lapsed + tx.execute(
-            "UPDATE deliveries SET state = 'pending', error = :reason, lease_until = NULL,"
+            f"UPDATE deliveries SET state = {AGAIN}, error = :reason, lease_until = NULL,"
             f" worker = NULL WHERE {UNDER_WAY} AND state = 'sending' AND lease_until <= :now"
             " AND action <> 'send'",
             reason=reason,
@@ -255,7 +265,8 @@ class DeliveryVerbs(Verbs):
         changed = tx.execute(
             "UPDATE deliveries SET unconfirmed_at = NULL,"
             f" state = '{'pending' if again else 'failed'}', due_at = :now"
-            " WHERE id = :id AND unconfirmed_at IS NOT NULL AND state = 'failed'",
+            " WHERE id = :id AND unconfirmed_at IS NOT NULL AND state = 'failed'"
+            f" AND NOT ({IS_RETRACTED})",
             now=ms(now),
             id=delivery_id,
         )
@@ -368,13 +379,17 @@ def _listed(ids: Iterable[int]) -> str:
 
 
 def _record(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
-    sent = [outcome for outcome in outcomes if outcome.verdict.step is Step.SENT]
+    sent = [outcome for outcome in outcomes if _is_plain(outcome.verdict)]
     if sent:
         _end_sent(tx, sent, now)
     for outcome in outcomes:
-        if outcome.verdict.step is not Step.SENT:
+        if not _is_plain(outcome.verdict):
             _settle(tx, outcome.delivery, outcome.verdict, now)
     _repeat_outdated(tx, outcomes, now)
+
+
+def _is_plain(verdict: Verdict) -> bool:
+    return verdict.step is Step.SENT and not verdict.reason
 
 
 def _end_sent(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -421,7 +436,8 @@ def _repeat_outdated(tx: Transaction, outcomes: Sequence[Outcome], now: datetime
             "UPDATE deliveries SET state = 'pending', due_at = :now, settled_at = NULL,"
             f" failures = 0 WHERE id IN ({_listed(edits)})"
             " AND state IN ('sent', 'failed') AND revision <"
-            " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id)",
+            " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id"
+            " AND b.state = 'open')",
             now=ms(now),
         )
 
@@ -456,7 +472,8 @@ def _settle(tx: Transaction, delivery: Delivery, verdict: Verdict, now: datetime
             return _end(tx, delivery, DeliveryState.FAILED, verdict, now)
         case Step.UNCONFIRMED:
             tx.execute(
-                "UPDATE deliveries SET unconfirmed_at = :now WHERE id = :id",
+                "UPDATE deliveries SET unconfirmed_at = :now WHERE id = :id"
+                f" AND NOT ({IS_RETRACTED})",
                 now=ms(now),
                 id=delivery.id,
             )
@@ -542,11 +559,12 @@ def _hold_chat(tx: Transaction, chat_id: int, until: datetime) -> None:
 
 
 def _postpone(tx: Transaction, delivery: Delivery, reason: str, due_at: datetime) -> bool:
-    """Put a delivery back that certainly had no effect; a closed chat's is ended instead."""
+    """Put a delivery back that certainly had no effect.
+
+    A closed chat's is ended instead, and so is one of a broadcast that was retracted meanwhile.
+    """
     changed = tx.execute(
-        "UPDATE deliveries SET state = CASE WHEN EXISTS (SELECT 1 FROM chats c"
-        " WHERE c.id = deliveries.chat_id AND c.closed_at IS NOT NULL)"
-        " THEN 'failed' ELSE 'pending' END, error = :reason, due_at = :due_at,"
+        f"UPDATE deliveries SET state = {AGAIN}, error = :reason, due_at = :due_at,"
         " lease_until = NULL, failures = failures + 1"
         " WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')",
         reason=reason or None,

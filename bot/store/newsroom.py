@@ -342,7 +342,9 @@ def _revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: d
     if changed:
         _tag_story(tx, known.id, sighting.story.tags)
         tx.execute(
-            "UPDATE broadcasts SET stale_at = :now WHERE state = 'open' AND (story_id = :id"
+            "UPDATE broadcasts SET stale_at ="
+            " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END"
+            " WHERE state = 'open' AND (story_id = :id"
             " OR id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id))",
             now=ms(now),
             id=known.id,

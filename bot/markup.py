@@ -71,8 +71,13 @@ _OPENER = re.compile(r"<(?=[a-zA-Z_/!?])")
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _FIELD_END = re.compile(r"</(?:item|entry|title|link|description|summary|content|guid|category)\b")
 _ENTITY = re.compile(
-    rf"&(?:#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,{MAX_ENTITY_CHARS}}});"
+    rf"(&(?:#[0-9]{{1,7}}|#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,{MAX_ENTITY_CHARS}}});)"
 )
+_COMMON = {
+    **{f"&{name};": html5[f"{name};"] for name in ("amp", "lt", "gt", "quot", "nbsp", "apos")},
+    **{f"&#{code};": chr(code) for code in (160, *range(8211, 8231))},
+    **{f"&#0{code};": chr(code) for code in (38, 39)},
+}
 _RAW = frozenset(("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"))
 
 _BLOCKS = (
@@ -93,6 +98,31 @@ _TRAP_TAG = re.compile(
     re.IGNORECASE,
 )
 _TRAP_VALUE = re.compile(r"=\s*(?:\"[^\"<>]*[<>]|'[^'<>]*[<>])")
+_NAMED = re.compile(r"/?([a-zA-Z][^\s/]*)")
+_OPEN_VALUE = re.compile(r"=\s*(?:\"[^\"]*|'[^']*)\Z")
+_TRAPS = frozenset(
+    (
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "iframe",
+        "textarea",
+        "title",
+        "select",
+        "button",
+        "audio",
+        "video",
+    )
+)
+_GAPS = {
+    **dict.fromkeys(
+        ("p", "/p", "br", "br /", "br/", "div", "/div", "li", "/li", "h2", "/h2"), "\v"
+    ),
+    **dict.fromkeys(("a", "/a", "strong", "/strong", "em", "/em", "b", "/b", "i", "/i"), ""),
+    **dict.fromkeys(("span", "/span"), ""),
+}
 SILENT = frozenset(
     (
         "script",
@@ -114,6 +144,7 @@ SILENT = frozenset(
         "head",
     )
 )
+_SILENCED = SILENT | _TRAPS
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u2060\ufeff\ufffe\uffff\ufff9-\ufffb\ud800-\udfff]"
 )
@@ -315,13 +346,17 @@ def unescape(text: str) -> str:
 
     Others stay: "Tom &parah" is no pilcrow.
     """
-    return _ENTITY.sub(_character, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    parts = _ENTITY.split(text)
+    parts[1::2] = [_COMMON.get(part) or _character(part) for part in parts[1::2]]
+    return "".join(parts)
 
 
-def _character(reference: re.Match[str]) -> str:
-    name = reference[0][1:]
+def _character(reference: str) -> str:
+    name = reference[1:]
     if name[0] != "#":
-        return html5.get(name, reference[0])
+        return html5.get(name, reference)
     code = int(name[2:-1], 16) if name[1] in "xX" else int(name[1:-1])
     return chr(code) if code <= sys.maxunicode else "\ufffd"
 
@@ -334,6 +369,8 @@ def decoded(text: str) -> str:
 
 def folded(text: str) -> str:
     """Put a text on one line: white space folded, what no reader can see taken out."""
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     return " ".join(_visible(text).split())
 
 
@@ -352,7 +389,7 @@ def title_text(markup: str) -> str:
     """
     markup = markup[:MAX_TITLE_CHARS]
     if _SCRIPT.search(markup):
-        markup = " ".join(_spoken(markup))
+        markup = " ".join(_spoken(_one_line(markup)))
     if "<" in markup:
         markup = _KNOWN_TAG.sub("", _BLOCK_TAG.sub(" ", markup))
     return folded(decoded(markup))
@@ -374,21 +411,72 @@ def text_lines(markup: str) -> list[str]:
 def _lines(markup: str) -> list[str]:
     if "<" not in markup:
         text = markup.replace("\r", "\n").replace("\n", "\v")
-    elif _TRAP_TAG.search(markup) or _TRAP_VALUE.search(markup):
-        text = "".join(_spoken(markup))
     else:
-        text = _ANY_TAG.sub("", _BLOCK_TAG.sub("\v", _one_line(markup)))
-    parts = _visible(decoded(text)).split("\v")
-    return [line for part in parts if (line := " ".join(part.split()))]
+        markup = _one_line(markup)
+        text = _untagged(markup) or _untagged_with_care(markup)
+    return [line for part in decoded(text).split("\v") if (line := folded(part))]
 
 
 def _one_line(text: str) -> str:
     return text.replace("\v", " ")
 
 
+def _untagged(markup: str) -> str | None:
+    """Take out regular tags and what says nothing, a line's end for a block; None if irregular."""
+    text, *pieces = markup.split("<")
+    parts, silent = [text], ""
+    for piece in pieces:
+        tag, end, text = piece.partition(">")
+        if silent:
+            if _closes(tag, silent):
+                silent = ""
+                parts.append(text)
+            continue
+        gap = _GAPS.get(tag) if end else None
+        if gap is None:
+            gap = _gap(tag) if end else None
+            if gap is None:
+                return None
+            if gap in _TRAPS:
+                silent = gap
+                continue
+        parts.append(gap + text)
+    return "".join(parts)
+
+
+def _untagged_with_care(markup: str) -> str:
+    if _TRAP_TAG.search(markup) or _TRAP_VALUE.search(markup):
+        return "".join(_spoken(markup))
+    return _ANY_TAG.sub("", _BLOCK_TAG.sub("\v", markup))
+
+
+def _gap(tag: str) -> str | None:
+    """Say what stands for a tag: a line's end for a block, "" for others, a silent one's name.
+
+    None where the tag has to be read with care.
+    """
+    named = _NAMED.match(tag)
+    if named is None:
+        return "" if tag.startswith("!--") and tag.endswith("--") and len(tag) > 4 else None
+    if (tag.count('"') % 2 or "'" in tag) and _OPEN_VALUE.search(tag):
+        return None
+    name = named[1].lower()
+    if name in _SILENCED and tag[0] != "/" and tag[-1] != "/":
+        return name if name in _TRAPS else None
+    return "\v" if BLOCK_NAMES.match(name) else ""
+
+
+def _closes(tag: str, name: str) -> bool:
+    return (
+        tag[1 : len(name) + 1].lower() == name
+        and tag[0] == "/"
+        and not tag[len(name) + 1 : len(name) + 2].isalnum()
+    )
+
+
 def _spoken(markup: str) -> Iterator[str]:
     silent = ""
-    for token in tokens(_one_line(markup), xml=False, max_tags=100_000):
+    for token in tokens(markup, xml=False, max_tags=100_000):
         if silent:
             silent = "" if token.kind == "end" and token.text == silent else silent
         elif token.kind == "text":

@@ -22,6 +22,7 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 _LINE_ENDS: Final = re.compile("\r\n?|[\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES: Final = re.compile("[\0-\x09\x0e-\x20\x7f-\x84\x86-\x9f]+")
+_UNTIDY: Final = (" \n", "\n ", "\n\n\n", "  ")
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
 _SKIN_TONES: Final = range(0x1F3FB, 0x1F400)
@@ -50,11 +51,15 @@ def repair(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Fold a text to a single clean line: no controls, no runs of white space, balanced bidi."""
+    if _is_tidy(text):
+        return text.strip()
     return _folded(_LINE_ENDS.sub(" ", repair(text)))
 
 
 def lines(text: str) -> str:
     """Clean each line as one_line does; runs of empty lines become one, ends are trimmed."""
+    if _is_tidy(text.replace("\n", "")) and not any(untidy in text for untidy in _UNTIDY):
+        return text.strip()
     folded = [_folded(line) for line in _LINE_ENDS.split(repair(text))]
     kept = [line for before, line in pairwise(["", *folded]) if before or line]
     return "\n".join(kept).strip()
@@ -149,7 +154,18 @@ def lead(text: str, *, least: int, most: int) -> str:
     return shorten(text, most, len)
 
 
+def _is_tidy(text: str) -> bool:
+    """Whether there is nothing to clean but the ends.
+
+    The only white space that counts as printable is the space, and of the characters that guide
+    bidirectional text none does.
+    """
+    return text.isprintable() and "  " not in text
+
+
 def _folded(line: str) -> str:
+    if _is_tidy(line):
+        return line.strip()
     return _SPACES.sub(" ", balanced(line)).strip()
 
 

@@ -76,6 +76,9 @@ _APPEARED = re.compile(
     r"(?:pada|di))\b.{0,200})\Z",
     re.IGNORECASE | re.DOTALL,
 )
+# What each of the three needs: most lines hold none of these and are not searched further.
+_TAIL_MARKS = ("read", "selengkapnya", "lanjut", "appeared", "pertama", "lebih dulu")
+_TAIL_ENDS = frozenset("]) \xa0")
 
 _PLACE_NAMES = """
 aceh ambon ankara badung balikpapan bandarlampung bandung bangkalan bangkok banjar banjarmasin
@@ -160,6 +163,9 @@ def is_noise(line: str) -> bool:
 
 def _tailless(line: str) -> str:
     tail = line[-1000:]
+    words = tail.casefold()
+    if words[-1:] not in _TAIL_ENDS and not any(mark in words for mark in _TAIL_MARKS):
+        return line
     stated = _APPEARED.sub("", tail)
     kept = _TAIL.sub("", stated)
     if kept not in {"", stated} and kept[-1] not in _SENTENCE_ENDS:

@@ -75,6 +75,32 @@ class BroadcastState(StrEnum):
     RETRACTED = "retracted"
 
 
+class Pace(StrEnum):
+    """When a chat gets stories: each at once, or in digests."""
+
+    ONCE = "once"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class Preview(StrEnum):
+    """How a message shows the page that it links to."""
+
+    LARGE = "large"
+    SMALL = "small"
+    NONE = "none"
+
+
+class Listing(StrEnum):
+    """Why stories come as one list: a digest's pace, or that quiet hours have ended."""
+
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    QUIET = "quiet"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of a feed, or one article page, as its source states it.
@@ -293,7 +319,10 @@ class ShareSheet:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A Telegram chat that the bot knows. `telegram_id` is None until an @name is resolved."""
+    """A Telegram chat that the bot knows. `telegram_id` is None until an @name is resolved.
+
+    `zone` is the IANA name of its zone, None where its wishes name no hour.
+    """
 
     id: int
     telegram_id: int | None
@@ -303,16 +332,48 @@ class Chat:
     language: str | None = None
     closed_at: datetime | None = None
     closed_reason: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What narrows a wish besides tags: keywords to include, keywords and tags to leave out."""
+
+    keywords: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When stories come: at once or in digests, and never in quiet hours.
+
+    Hours are 0-23 of the chat's zone, `weekday` 0 is Monday. Quiet hours begin at `quiet_from` and
+    end at `quiet_until`, None for none; `urgent` lets urgent stories through them.
+    """
+
+    pace: Pace = Pace.ONCE
+    hour: int = 7
+    weekday: int = 0
+    quiet_from: int | None = None
+    quiet_until: int | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A chat's standing wish; no tags means every story. `thread_id` 0 is no topic."""
+    """A chat's standing wish; no tags and no keywords means every story.
+
+    `thread_id` 0 is no topic.
+    """
 
     chat_id: int
     thread_id: int = 0
     tags: tuple[str, ...] = ()
     silent: bool = False
+    narrowing: Narrowing = Narrowing()
+    rhythm: Rhythm = Rhythm()
+    preview: Preview = Preview.LARGE
 
 
 @dataclass(frozen=True, slots=True)

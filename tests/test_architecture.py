@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
-    ["markup", "telegram_html", "links", "related", "visitors"],
+    ["markup", "telegram_html", "links", "related", "wishes", "visitors"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
     ["ingest", "broadcasts", "outbox", "probing", "clicks"],

@@ -221,7 +221,7 @@ def long_date(moment: datetime, zone: ZoneInfo, language: str) -> str:
 
 
 def ago(moment: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
-    """Say how long ago a moment is: minutes, hours, "kemarin 15:31", else the long date.
+    """Say how long ago a moment is: minutes, hours, "kemarin 15.31", else the long date.
 
     Up to a minute in the future still counts as now, since clocks differ.
     """
@@ -237,7 +237,8 @@ def ago(moment: datetime, now: datetime, zone: ZoneInfo, language: str) -> str:
     if local.date() == today or seconds < 6 * 3600:
         return _count(int(seconds // 3600), "jam" if indonesian else "hour", language)
     if local.date() == today - timedelta(days=1):
-        return f"{'kemarin' if indonesian else 'yesterday'} {_clock(local)}"
+        clock = _clock(local)
+        return f"kemarin {clock.replace(':', '.')}" if indonesian else f"yesterday {clock}"
     return long_date(moment, zone, language)
 
 

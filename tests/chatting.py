@@ -275,6 +275,18 @@ def callbacks_of(post: Post) -> list[str]:
     return [button["callback_data"] for button in buttons_of(post) if "callback_data" in button]
 
 
+def turns_of(post: Post) -> list[str]:
+    """The callback data of a list's buttons to the pages before and after."""
+    return [
+        button["callback_data"] for button in buttons_of(post) if {"‹", "›"} & set(button["text"])
+    ]
+
+
+def chosen_of(post: Post) -> list[str]:
+    """The callback data of a list's numbers, each a story to share."""
+    return [name for name in callbacks_of(post) if name.startswith("latest:share:")]
+
+
 def links_of(post: Post) -> list[str]:
     """The links in a message's text."""
     return [entity["url"] for entity in post.content.text.entities if entity["type"] == "text_link"]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.chat.pages import MAX_CALLBACK_BYTES, MOST, Page, read_page, search, tidy_words
-from bot.chat.readers import parts
+from bot.chat.sharing import parts
 from bot.text import utf16_length
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
     offset=st.integers(0, 999_999),
     count=st.integers(1, MOST),
     every=st.booleans(),
+    first_id=st.integers(0, 10**15),
 )
-def test_a_page_survives_its_button(words: str, offset: int, count: int, *, every: bool) -> None:
-    page = Page("search", tidy_words(words), offset, count, every=every)
+def test_a_page_survives_its_button(
+    words: str, offset: int, count: int, first_id: int, *, every: bool
+) -> None:
+    first_id = first_id if offset else 0
+    page = Page("search", tidy_words(words), offset, count, every=every, first_id=first_id)
     data = page.data()
     assert len(data.encode()) <= MAX_CALLBACK_BYTES
     read = read_page("search", data.partition(":")[2], None)

@@ -6,7 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from chatting import START, buttons_of, callbacks_of, links_of, many, text_of, world
+from chatting import (
+    START,
+    buttons_of,
+    callbacks_of,
+    links_of,
+    many,
+    text_of,
+    turns_of,
+    world,
+)
 from factories import entry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -94,15 +103,15 @@ async def test_latest_shows_five_stories_with_link_time_and_section(chat: World)
     await chat.publish(*many(6))
     (answer,) = await chat.say(BUDI, BUDI, "/terbaru")
     assert links_of(answer) == [f"https://kabar.example/berita-{n}/" for n in range(1, 6)]
-    assert "1 menit lalu · Tangerang" in text_of(answer)
-    assert callbacks_of(answer) == ["latest::5x5"]
+    assert "1. Berita nomor 1 · 1 menit lalu · Tangerang\n2. Berita" in text_of(answer)
+    assert turns_of(answer) == ["latest::5x5@6"]
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"), [("1", 1), ("3", 3), ("10", 10), ("99", 10), ("0", 1), ("٣", 3)]
+    ("words", "shown"), [("1", 1), ("3", 3), ("20", 20), ("99", 20), ("0", 1), ("٣", 3)]
 )
-async def test_latest_takes_a_number_up_to_ten(chat: World, words: str, shown: int) -> None:
-    await chat.publish(*many(12))
+async def test_latest_takes_a_number_up_to_twenty(chat: World, words: str, shown: int) -> None:
+    await chat.publish(*many(22))
     (answer,) = await chat.say(BUDI, BUDI, f"/latest {words}")
     assert len(links_of(answer)) == shown
 
@@ -110,13 +119,14 @@ async def test_latest_takes_a_number_up_to_ten(chat: World, words: str, shown: i
 async def test_latest_pages_older_and_newer_in_the_same_message(chat: World) -> None:
     await chat.publish(*many(12))
     (answer,) = await chat.say(JANE, JANE, "/latest")
-    older = await chat.press(JANE, answer, "latest::5x5")
+    older = await chat.press(JANE, answer, "latest::5x5@12")
     assert older.answer == {}
     assert links_of(answer)[0] == "https://kabar.example/berita-6/"
-    assert callbacks_of(answer) == ["latest::0x5", "latest::10x5"]
-    await chat.press(JANE, answer, "latest::10x5")
+    assert "\n6. Berita" in text_of(answer)
+    assert turns_of(answer) == ["latest::0x5", "latest::10x5@12"]
+    await chat.press(JANE, answer, "latest::10x5@12")
     assert len(links_of(answer)) == 2
-    assert callbacks_of(answer) == ["latest::5x5"]
+    assert turns_of(answer) == ["latest::5x5@12"]
     assert len(chat.sandbox.sent(JANE)) == 1
 
 
@@ -130,8 +140,12 @@ async def test_an_unknown_tag_is_named_and_known_ones_are_offered(chat: World) -
     await chat.publish(entry(1, tags=("Politik",)))
     (answer,) = await chat.say(BUDI, BUDI, "/latest olahraga")
     assert "olahraga" in text_of(answer)
-    assert callbacks_of(answer) == ["latest:politik:0x5"]
-    await chat.press(BUDI, answer, "latest:politik:0x5")
+    assert callbacks_of(answer) == [
+        "latest::0x5",
+        "latest:Politik:0x5",
+        "search:olahraga:0x5",
+    ]
+    await chat.press(BUDI, answer, "latest:Politik:0x5")
     assert links_of(answer) == ["https://kabar.example/berita-1/"]
 
 
@@ -139,11 +153,11 @@ async def test_a_long_tag_pages_though_its_name_does_not_fit_a_button(chat: Worl
     tag = "Pemilihan Kepala Daerah Serentak Provinsi Banten Tahun Dua Ribu Dua Puluh Empat"
     await chat.publish(*many(7, tags=(tag,)))
     (answer,) = await chat.say(BUDI, BUDI, f"/latest {tag}")
-    (data,) = callbacks_of(answer)
+    (data,) = turns_of(answer)
     assert len(data.encode()) <= 64
     await chat.press(BUDI, answer, data)
     assert len(links_of(answer)) == 2
-    (data,) = callbacks_of(answer)
+    (data,) = turns_of(answer)
     await chat.press(BUDI, answer, data)
     assert len(links_of(answer)) == 5
 
@@ -154,14 +168,16 @@ async def test_latest_says_when_there_is_nothing_yet(chat: World) -> None:
     assert "Belum ada berita dengan tag" in await chat.tell(BUDI, "/latest politik")
 
 
-async def test_ten_stories_with_huge_titles_and_links_still_make_one_message(chat: World) -> None:
+async def test_twenty_stories_with_huge_titles_and_links_make_one_message(
+    chat: World,
+) -> None:
     hostile = [
         entry(n, title="<b>&" * 400, url=f"https://kabar.example/{n}/?" + "a&" * 900, guid=str(n))
-        for n in range(10)
+        for n in range(20)
     ]
     await chat.publish(*hostile)
-    (answer,) = await chat.say(BUDI, BUDI, "/latest 10")
-    assert text_of(answer).count("•") == 10
+    (answer,) = await chat.say(BUDI, BUDI, "/latest 20")
+    assert "\n20. <b>" in text_of(answer)
     assert chat.failures() == []
 
 
@@ -189,7 +205,7 @@ async def test_a_long_search_pages_with_the_words_of_its_message(chat: World) ->
     await chat.publish(*many(7, title="Banjir besar melanda kawasan industri"))
     words = "banjir besar melanda kawasan industri dan perumahan warga di seluruh kota"
     (answer,) = await chat.say(BUDI, BUDI, f"/cari {words}")
-    (data,) = callbacks_of(answer)
+    (data,) = turns_of(answer)
     assert len(data.encode()) <= 64
     await chat.press(BUDI, answer, data)
     assert len(links_of(answer)) == 2

@@ -109,7 +109,7 @@ def test_long_dates_follow_the_language():
         (timedelta(minutes=1), "1 menit lalu", "1 minute ago"),
         (timedelta(minutes=15), "15 menit lalu", "15 minutes ago"),
         (timedelta(hours=2), "2 jam lalu", "2 hours ago"),
-        (timedelta(days=1, minutes=29), "kemarin 15:31", "yesterday 15:31"),
+        (timedelta(days=1, minutes=29), "kemarin 15.31", "yesterday 15:31"),
         (
             timedelta(days=3),
             "Senin, 10 Februari 2025 - 16:00 WIB",

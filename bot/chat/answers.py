@@ -75,9 +75,9 @@ class Ask:
         """Render a chat macro in the language of the question: Telegram HTML."""
         return self.desk.renderer.chat(self.language, name, **values)
 
-    def label(self, name: str) -> str:
+    def label(self, name: str, **values: Any) -> str:
         """Render a chat macro as plain text, for buttons and toasts."""
-        return html.unescape(self.render(name))
+        return html.unescape(self.render(name, **values))
 
     async def say(self, name: str, *, buttons: Buttons = (), **values: Any) -> TelegramMessage:
         """Answer with a chat macro."""

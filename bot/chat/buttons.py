@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from telegram.error import BadRequest
 
 from bot.broadcasts import UNCONFIRMED_MARK
 from bot.chat import editors, subscribing
 from bot.chat.answers import language_of, pressed
-from bot.chat.pages import Page, found_message, latest_message, read_page
-from bot.chat.readers import say_related, start_link
-from bot.types import ChatType
+from bot.chat.pages import SHARE, TEXTS, Page, found_message, latest_message, read_page
+from bot.chat.readers import say_related
+from bot.chat.sharing import say_card, say_share, start_link
+from bot.chat.stories import is_open
+from bot.types import ChatType, Message
 
 if TYPE_CHECKING:
     from telegram import CallbackQuery, Update
 
     from bot.chat.answers import AnyContext, Ask
     from bot.chat.desk import Desk
-    from bot.types import Message
 
 LATE = "query is too old"
+
+_CHOSEN: Final = re.compile(f"({SHARE}|{TEXTS})([a-z2-7]{{12}})")
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class Toast:
 
 
 EXPIRED = Toast("toast_expired", alert=True)
+WITHDRAWN = Toast("toast_withdrawn", alert=True)
 FAILED = Toast("toast_failed", alert=True)
 NOT_YOURS = Toast("toast_only_administrators", alert=True)
 
@@ -74,7 +79,7 @@ async def _in_no_chat(query: CallbackQuery, bot_name: str, desk: Desk) -> Toast:
     verb, _, code = (query.data or "").partition(":")
     if verb != "related" or await desk.store.find_story_by_code(code) is None:
         return EXPIRED
-    return Toast(url=start_link(bot_name, code))
+    return Toast(url=start_link(bot_name, "related", code))
 
 
 async def _act(ask: Ask, data: str) -> Toast:
@@ -100,8 +105,10 @@ async def _related(ask: Ask) -> Toast:
     story = await ask.desk.store.find_story_by_code(ask.words)
     if story is None:
         return EXPIRED
+    if not await is_open(ask.desk, story):
+        return WITHDRAWN
     if ask.chat.type is ChatType.CHANNEL:
-        return Toast(url=start_link(ask.bot.username, story.code))
+        return Toast(url=start_link(ask.bot.username, "related", story.code))
     await say_related(replace(ask, replies=True), story)
     return Toast()
 
@@ -110,11 +117,28 @@ async def _turn(ask: Ask, verb: str) -> Toast:
     if verb == "latest" and not ask.words:
         await ask.send(await latest_message(ask, Page(verb)))
         return Toast()
+    if verb == "latest" and (chosen := _CHOSEN.fullmatch(ask.words)):
+        return await _share(ask, chosen[1], chosen[2])
     page = read_page(verb, ask.words, ask.message)
     if page is None:
         return EXPIRED
-    make = latest_message if verb == "latest" else found_message
-    return await _revise(ask, await make(ask, page))
+    if verb == "latest":
+        return await _revise(ask, await latest_message(ask, page))
+    nothing = Message(ask.render("found_nothing", words=page.words), "")
+    return await _revise(ask, await found_message(ask, page) or nothing)
+
+
+async def _share(ask: Ask, how: str, code: str) -> Toast:
+    """Show the story chosen from a list, or its texts; a group's member gets them in private."""
+    story = await ask.desk.store.find_story_by_code(code)
+    if story is None:
+        return EXPIRED
+    if not await is_open(ask.desk, story):
+        return WITHDRAWN
+    if not ask.is_private:
+        return Toast(url=start_link(ask.bot.username, "share", code))
+    await (say_card if how == SHARE else say_share)(replace(ask, replies=True), story)
+    return Toast()
 
 
 async def _manage(ask: Ask, verb: str) -> Toast:

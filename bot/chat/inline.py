@@ -12,7 +12,7 @@ from telegram.error import BadRequest
 
 from bot.chat.buttons import LATE
 from bot.chat.pages import Page, search, tidy_words
-from bot.chat.readers import without_callback
+from bot.chat.sharing import without_callback
 from bot.chat.stories import note, title_of
 from bot.links import canonical
 from bot.telegram_html import MarkupError, check_link

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 from telegram import MessageEntity
 
 from bot.chat.stories import lines
+from bot.store.rows import tag_key
 from bot.text import ELLIPSIS, is_blank, one_line, shorten
 from bot.types import Button, ChatType, Message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telegram import Message as TelegramMessage
 
     from bot.chat.answers import Ask, Buttons
@@ -20,34 +23,45 @@ if TYPE_CHECKING:
     from bot.types import Story
 
 SIZE: Final = 5
-MOST: Final = 10
-TAGS_OFFERED: Final = 8
-TAGS_IN_ROW: Final = 2
+MOST: Final = 20
+SECTIONS_OFFERED: Final = 6
+SECTIONS_IN_ROW: Final = 3
+NUMBERS_IN_ROW: Final = 5
 MAX_CALLBACK_BYTES: Final = 64
 LONGEST_WORDS_CHARS: Final = 200
-LONGEST_BUTTON_CHARS: Final = 40
+LONGEST_BUTTON_CHARS: Final = 24
 MOST_TERMS: Final = 16
+SHARE: Final = "share:"
+TEXTS: Final = "texts:"
 
-_PLACE: Final = re.compile(r"(.*):(\d{1,6})x(\d{1,2})(a?)", re.DOTALL)
+_PLACE: Final = re.compile(r"(.*):(\d{1,6})x(\d{1,2})(a?)(?:@(\d{1,18}))?", re.DOTALL | re.ASCII)
 _TELLING: Final = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list: `words` are a tag or a search, `every` asks for all the words."""
+    """A part of a list: `words` are a tag or a search, `every` asks for all the words.
+
+    `first_id` is the story with which the list began when its reader began to page, 0 for a list
+    that begins now.
+    """
 
     verb: str
     words: str = ""
     offset: int = 0
     count: int = SIZE
     every: bool = True
+    first_id: int = 0
 
     def data(self) -> str:
         """Give it as callback data of at most 64 bytes.
 
-        Words too long for that are replaced by an ellipsis; the message itself shows them.
+        Words too long for that are replaced by an ellipsis; the message itself shows them. The
+        first page of a list always begins anew.
         """
         place = f":{self.offset}x{self.count}{'' if self.every else 'a'}"
+        if self.first_id and self.offset:
+            place += f"@{self.first_id}"
         whole = f"{self.verb}:{self.words}{place}"
         if len(whole.encode()) <= MAX_CALLBACK_BYTES:
             return whole
@@ -64,8 +78,10 @@ def read_page(verb: str, data: str, message: TelegramMessage | None) -> Page | N
         words = emphasised(message)
         if not words:
             return None
-    count = min(max(int(found[3]), 1), MOST)
-    return Page(verb, tidy_words(words), int(found[2]), count, every=not found[4])
+    offset, count = int(found[2]), min(max(int(found[3]), 1), MOST)
+    return Page(
+        verb, tidy_words(words), offset, count, every=not found[4], first_id=int(found[5] or 0)
+    )
 
 
 def emphasised(message: TelegramMessage | None) -> str:
@@ -103,43 +119,91 @@ async def search(store: Store, page: Page) -> tuple[Page, list[Story]]:
 
 
 async def latest_message(ask: Ask, page: Page) -> Message:
-    """Make the message that shows a page of the latest stories, or says that there are none."""
-    stories = await ask.desk.store.list_latest(page.count + 1, page.offset, page.words or None)
-    if stories:
-        html = ask.render("latest", items=lines(ask, stories[: page.count]), tag=page.words)
-        return Message(html, "", _turns(ask, page, stories, ("label_newer", "label_older")))
-    if page.offset:
-        return _no_more(ask, page, "label_newer")
-    if not page.words:
-        return Message(ask.render("latest_empty"), "")
-    known = await ask.desk.store.list_tags(TAGS_OFFERED) if _may_turn(ask) else []
-    buttons = _tag_buttons(known)
-    html = ask.render("tag_unknown", tag=page.words, offered=bool(buttons))
+    """Make the message that shows a page of the latest stories, or says that there are none.
+
+    A page behind the end, since stories were withdrawn meanwhile, becomes the first one.
+    """
+    store = ask.desk.store
+    stories = await store.list_page(page.count + 1, page.offset, page.words, page.first_id)
+    if not stories and (page.offset or page.first_id):
+        page = replace(page, offset=0, first_id=0)
+        stories = await store.list_page(page.count + 1, 0, page.words, 0)
+    sections = await store.list_sections(SECTIONS_OFFERED) if may_press(ask) else []
+    if not stories:
+        return _nothing_latest(ask, page, sections)
+    page = replace(page, first_id=page.first_id or stories[0].id)
+    buttons = (
+        *share_rows(ask, stories[: page.count], page.offset + 1),
+        *_turns(ask, page, stories, ("label_newer", "label_older")),
+        *_section_rows(ask, page, sections),
+    )
+    html = ask.render(
+        "latest",
+        items=lines(ask, stories[: page.count], page.offset + 1),
+        tag=_spelling(page.words, stories[0]),
+        shared=may_press(ask),
+    )
     return Message(html, "", buttons)
 
 
-async def found_message(ask: Ask, page: Page) -> Message:
-    """Make the message that shows what a search finds, or says that it finds nothing."""
+async def found_message(ask: Ask, page: Page, *, asked: bool = True) -> Message | None:
+    """Make the message that shows what a search finds; None where it finds nothing.
+
+    Without `asked` it says that plain words were taken for a search. A page behind the end
+    becomes the first one.
+    """
+    before = page
     page, stories = await search(ask.desk.store, page)
+    if not stories and before.offset:
+        page, stories = await search(ask.desk.store, replace(before, offset=0))
     if not stories:
-        if page.offset:
-            return _no_more(ask, page, "label_previous")
-        return Message(ask.render("found_nothing", words=page.words), "")
+        return None
     html = ask.render(
-        "found", items=lines(ask, stories[: page.count]), words=page.words, every=page.every
+        "found",
+        items=lines(ask, stories[: page.count], page.offset + 1),
+        words=page.words,
+        every=page.every,
+        asked=asked,
+        shared=may_press(ask),
     )
-    return Message(html, "", _turns(ask, page, stories, ("label_previous", "label_next")))
+    buttons = (
+        *share_rows(ask, stories[: page.count], page.offset + 1),
+        *_turns(ask, page, stories, ("label_previous", "label_next")),
+    )
+    return Message(html, "", buttons)
 
 
-def _no_more(ask: Ask, page: Page, label: str) -> Message:
-    """The list became shorter meanwhile; words that only the old message showed are lost."""
-    turns = _turns(ask, page, [], (label, "")) if _fits(page) else ()
-    return Message(ask.render("no_more"), "", turns)
+def share_rows(ask: Ask, stories: Sequence[Story], first: int = 1) -> Buttons:
+    """Rows of numbers, each of which asks for the story of that number to share it."""
+    if not may_press(ask):
+        return ()
+    numbers = [
+        Button(str(number), callback_data=f"latest:{SHARE}{story.code}")
+        for number, story in enumerate(stories, first)
+    ]
+    return in_rows(numbers, NUMBERS_IN_ROW)
 
 
-def _turns(ask: Ask, page: Page, stories: list[Story], labels: tuple[str, str]) -> Buttons:
+def in_rows(buttons: Sequence[Button], width: int) -> Buttons:
+    """Lay buttons out in rows of at most `width`."""
+    return tuple(tuple(buttons[start : start + width]) for start in range(0, len(buttons), width))
+
+
+def _nothing_latest(ask: Ask, page: Page, sections: list[str]) -> Message:
+    if not page.words:
+        return Message(ask.render("latest_empty"), "")
+    rows = _section_rows(ask, page, sections)
+    html = ask.render("tag_unknown", tag=page.words, offered=bool(rows))
+    wanted = Page("search", page.words)
+    if may_press(ask) and _fits(wanted):
+        label = shorten(ask.label("label_search_for", words=page.words), LONGEST_BUTTON_CHARS * 2)
+        rows = (*rows, (Button(label, callback_data=wanted.data()),))
+    return Message(html, "", rows)
+
+
+def _turns(ask: Ask, page: Page, stories: Sequence[Story], labels: tuple[str, str]) -> Buttons:
     """The buttons to the pages before and after; none in a channel, where any reader presses."""
-    if not _may_turn(ask):
+    if not may_press(ask):
         return ()
     back, onward = labels
     row = []
@@ -152,21 +216,36 @@ def _turns(ask: Ask, page: Page, stories: list[Story], labels: tuple[str, str]) 
     return (tuple(row),) if row else ()
 
 
-def _may_turn(ask: Ask) -> bool:
+def _section_rows(ask: Ask, page: Page, sections: list[str]) -> Buttons:
+    """The sections to choose from, the one shown marked, and the way back to all of them."""
+    current = tag_key(page.words)
+    pages = [Page("latest", tag, count=page.count) for tag in sections if not is_blank(tag)]
+    buttons = [
+        Button(_section_label(page.words, current), callback_data=page.data())
+        for page in pages
+        if _fits(page)
+    ]
+    if current:
+        every = Page("latest", count=page.count)
+        buttons.insert(0, Button(ask.label("label_all_sections"), callback_data=every.data()))
+    return in_rows(buttons, SECTIONS_IN_ROW)
+
+
+def _section_label(tag: str, current: str) -> str:
+    label = shorten(one_line(tag), LONGEST_BUTTON_CHARS)
+    return f"• {label}" if tag_key(tag) == current else label
+
+
+def _spelling(words: str, story: Story) -> str:
+    """Give a tag as a story that carries it spells it."""
+    key = tag_key(words)
+    return next((tag for tag in story.tags if key and tag_key(tag) == key), words)
+
+
+def may_press(ask: Ask) -> bool:
+    """Whether a list may have buttons: not in a channel, where any reader would press them."""
     return ask.chat.type is not ChatType.CHANNEL
 
 
 def _fits(page: Page) -> bool:
     return ELLIPSIS not in page.data()
-
-
-def _tag_buttons(tags: list[str]) -> Buttons:
-    pages = [Page("latest", tag) for tag in tags if not is_blank(tag)]
-    buttons = [
-        Button(shorten(page.words, LONGEST_BUTTON_CHARS), callback_data=page.data())
-        for page in pages
-        if _fits(page)
-    ]
-    return tuple(
-        tuple(buttons[start : start + TAGS_IN_ROW]) for start in range(0, len(buttons), TAGS_IN_ROW)
-    )

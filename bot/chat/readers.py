@@ -11,9 +11,14 @@ from bot.chat.pages import (
     Page,
     found_message,
     latest_message,
+    may_press,
+    share_rows,
     tidy_words,
 )
+from bot.chat.sharing import say_share
 from bot.chat.stories import (
+    RELATED,
+    is_open,
     lines,
     named_story,
     reader_of,
@@ -21,26 +26,27 @@ from bot.chat.stories import (
     say_unread,
     shown_story,
     title_of,
+    told_story,
 )
 from bot.chat.subscribing import subscribe
 from bot.errors import SourceError
-from bot.text import utf16_length
 from bot.types import Button
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable
 
-    from bot.chat.answers import Ask, Buttons
-    from bot.types import Message, ShareSheet, Story
+    from bot.chat.answers import Ask
+    from bot.types import Message, Story
 
-# What a deep link may carry: `related_CODE`, `share_CODE`, `subscribe`.
+    Say = Callable[[Ask, Story], Awaitable[object]]
+
+# What a deep link may carry: `related_CODE`, `share_CODE`, `subscribe`, `latest`.
 STORY_PAYLOADS: Final = frozenset({"related", "share"})
 SUBSCRIBE_PAYLOAD: Final = "subscribe"
-# A copyable text stands below its platform's name in a message of at most 4,096 units.
-COPYABLE_UNITS: Final = 4_000
-BUTTONS_BYTES: Final = 8_000
-BUTTONS_IN_ROW: Final = 2
+LATEST_PAYLOAD: Final = "latest"
+SECTIONS_TRIED: Final = 3
 HIGHEST_NUMBER_CHARS: Final = 4
+QUOTES: Final = ' "“”«»'
 
 
 async def start(ask: Ask) -> None:
@@ -52,7 +58,9 @@ async def start(ask: Ask) -> None:
     verb, _, code = ask.words.partition("_")
     story = await ask.desk.store.find_story_by_code(code) if verb in STORY_PAYLOADS else None
     if story is not None:
-        await (say_related if verb == "related" else say_share)(ask, story)
+        await show(ask, story, say_related if verb == "related" else say_share)
+    elif ask.words == LATEST_PAYLOAD:
+        await ask.send(await latest_message(ask, Page("latest")))
     elif ask.is_private:
         await _greet(ask)
     else:
@@ -86,56 +94,86 @@ async def search(ask: Ask) -> None:
     words = tidy_words(ask.words)
     if not words:
         await ask.say("search_usage")
-    else:
-        await ask.send(await found_message(ask, Page("search", words)))
+        return
+    found = await found_message(ask, Page("search", words))
+    await (ask.send(found) if found else ask.say("found_nothing", words=words))
 
 
 async def popular(ask: Ask) -> None:
     """Say that readers are not counted yet, and show the latest stories."""
     stories = await ask.desk.store.list_latest(5)
     if stories:
-        await ask.say("popular", items=lines(ask, stories))
+        await ask.say(
+            "popular",
+            items=lines(ask, stories),
+            shared=may_press(ask),
+            buttons=share_rows(ask, stories),
+        )
     else:
         await ask.say("latest_empty")
 
 
 async def related(ask: Ask) -> None:
-    """Show the stories that are related to the one named or replied to."""
+    """Show the stories that are related to the one named or replied to, or to plain words."""
     try:
-        story = await named_story(ask, reader_of(ask.desk))
+        story = await named_story(ask, reader_of(ask.desk)) or told_story(ask)
     except SourceError as error:
         await say_unread(ask, error)
         return
     if story is None:
         await ask.say("related_usage")
     else:
-        await say_related(ask, story)
+        await show(ask, story, say_related)
 
 
 async def say_related(ask: Ask, story: Story) -> None:
-    """Show the stories that are related to a story."""
+    """Show the stories that are related to a story; where none is, the newest of its section."""
     found = await related_stories(ask.desk, story)
     if found:
-        await ask.say("related", items=lines(ask, found), title=title_of(story))
-    else:
-        await ask.say("related_nothing", title=title_of(story))
+        await ask.say(
+            "related",
+            items=lines(ask, found),
+            title=title_of(story),
+            shared=may_press(ask),
+            buttons=share_rows(ask, found),
+        )
+        return
+    tag, newest = await _newest_beside(ask, story)
+    await ask.say(
+        "related_nothing",
+        title=title_of(story),
+        tag=tag,
+        items=lines(ask, newest),
+        shared=may_press(ask),
+        buttons=share_rows(ask, newest),
+    )
 
 
 async def share(ask: Ask) -> None:
-    """Give the share texts and links of the story named or replied to."""
+    """Give the share texts and links of the story named or replied to; words are searched for."""
     try:
         story = await named_story(ask, reader_of(ask.desk))
     except SourceError as error:
         await say_unread(ask, error)
         return
-    if story is None:
-        await ask.say("share_usage")
+    if story is not None:
+        await show(ask, story, say_share)
+    elif found := await _found(ask, ask.words):
+        await ask.send(found)
     else:
-        await say_share(ask, story)
+        await ask.say("share_usage")
+
+
+async def show(ask: Ask, story: Story, say: Say) -> None:
+    """Answer about a story, unless it was withdrawn."""
+    if await is_open(ask.desk, story):
+        await say(ask, story)
+    else:
+        await ask.say("withdrawn")
 
 
 async def plain_message(ask: Ask) -> None:
-    """A story's link without a command is a wish to share it; other words are not understood."""
+    """A story's link or post is a wish to share it, words are a search; all else gets help."""
     if ask.message is None or not ask.is_private:
         return
     try:
@@ -143,75 +181,29 @@ async def plain_message(ask: Ask) -> None:
     except SourceError as error:
         await say_unread(ask, error)
         return
-    if story is None:
-        await unknown(ask)
+    if story is not None:
+        await show(ask, story, say_share)
+    elif found := await _found(ask, ask.words or ask.message.caption or "", asked=False):
+        await ask.send(found)
     else:
-        await say_share(ask, story)
+        await unknown(ask)
 
 
-async def say_share(ask: Ask, story: Story) -> None:
-    """Give a story's texts, each ready to copy, then its links as buttons."""
-    sheet = ask.desk.renderer.share_sheet(story)
-    texts = {
-        "Telegram": sheet.texts.telegram,
-        "WhatsApp": sheet.texts.whatsapp,
-        "LINE": sheet.texts.line,
-        ask.label("label_plain"): sheet.texts.plain,
-    }
-    for platform, text in texts.items():
-        for part in parts(text, COPYABLE_UNITS):
-            await ask.say("copyable", platform=platform, text=part)
-    await ask.say("share_links", title=title_of(story), buttons=share_buttons(ask, sheet))
+async def _found(ask: Ask, words: str, *, asked: bool = True) -> Message | None:
+    words = tidy_words(words)
+    if not words or words.startswith("/"):
+        return None
+    return await found_message(ask, Page("search", words), asked=asked)
 
 
-def parts(text: str, limit: int) -> Iterator[str]:
-    """Cut a text into parts of at most `limit` UTF-16 units, at line ends or spaces if it can."""
-    while utf16_length(text) > limit:
-        end = len(text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", "ignore"))
-        cut = max(text.rfind("\n", end // 2, end), text.rfind(" ", end // 2, end)) + 1 or end
-        yield text[:cut].rstrip()
-        text = text[cut:].lstrip()
-    yield text
-
-
-def share_buttons(ask: Ask, sheet: ShareSheet) -> Buttons:
-    """The links of a share sheet as buttons, and the copy button; within Telegram's limits."""
-    links = (
-        ("Facebook", sheet.links.facebook),
-        ("X", sheet.links.x),
-        ("WhatsApp", sheet.links.whatsapp),
-        ("Telegram", sheet.links.telegram),
-        ("LINE", sheet.links.line_desktop),
-        ("Threads", sheet.links.threads),
-    )
-    buttons: list[Button] = []
-    room = BUTTONS_BYTES
-    for text, url in links:
-        if url and len(url.encode()) <= room:
-            buttons.append(Button(text, url=url))
-            room -= len(url.encode())
-    rows = [
-        tuple(buttons[start : start + BUTTONS_IN_ROW])
-        for start in range(0, len(buttons), BUTTONS_IN_ROW)
-    ]
-    copy = [button for row in sheet.message.buttons for button in row if button.copy_text]
-    rows += [(Button(ask.label("label_copy"), copy_text=button.copy_text),) for button in copy]
-    return tuple(rows)
-
-
-def without_callback(message: Message, bot_name: str, code: str) -> Message:
-    """Give a story's message with a link to the bot in the place of its related button."""
-    link = start_link(bot_name, code)
-    rows = (
-        tuple(Button(b.text, url=link) if b.callback_data else b for b in row)
-        for row in message.buttons
-    )
-    return replace(message, buttons=tuple(rows))
-
-
-def start_link(bot_name: str, code: str) -> str:
-    """Give the link that opens the bot and asks for a story's related stories."""
-    return f"https://t.me/{bot_name}?start=related_{code}"
+async def _newest_beside(ask: Ask, story: Story) -> tuple[str, list[Story]]:
+    """The newest other stories of a story's section, else of all ("")."""
+    for tag in (*story.tags[:SECTIONS_TRIED], ""):
+        newest = await ask.desk.store.list_page(RELATED + 1, 0, tag, 0)
+        others = [other for other in newest if other.code != story.code][:RELATED]
+        if others:
+            return tag, others
+    return "", []
 
 
 async def _greet(ask: Ask) -> None:
@@ -221,11 +213,19 @@ async def _greet(ask: Ask) -> None:
 
 
 async def _latest_page(ask: Ask) -> Page:
-    """Read `[n | tag]`: a number up to MOST is a number unless only a tag of that name fits."""
-    words = tidy_words(ask.words)
-    if not words.isdecimal() or len(words) > HIGHEST_NUMBER_CHARS:
-        return Page("latest", words)
-    number = int(words)
-    if number > MOST and await ask.desk.store.list_latest(1, 0, words):
-        return Page("latest", words)
-    return Page("latest", count=min(max(number, 1), MOST))
+    """Read `[tag] [n]`: a number at the end is how many, unless it belongs to a tag's name."""
+    words = tidy_words(ask.words).lstrip("#")
+    tag, number = _counted(words)
+    if number is None or (
+        (tag or number > MOST) and await ask.desk.store.list_page(1, 0, words, 0)
+    ):
+        return Page("latest", words.strip(QUOTES))
+    return Page("latest", tag.strip(QUOTES), count=min(max(number, 1), MOST))
+
+
+def _counted(words: str) -> tuple[str, int | None]:
+    """Split words into what comes before a number at their end, and the number."""
+    head, _, last = words.rpartition(" ")
+    if not last.isdecimal() or len(last) > HIGHEST_NUMBER_CHARS:
+        return words, None
+    return head.strip(), int(last)

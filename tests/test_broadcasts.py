@@ -342,3 +342,100 @@ async def test_editors_are_asked_once_about_what_is_not_certain(store: Store) ->
     assert "Berita nomor 1" in question.text
     data = [button.callback_data for button in question.buttons[-1]]
     assert data == [f"send:d{delivery.id}", f"skip:d{delivery.id}"]
+
+
+async def withdrawn(desk: Desk, number: int) -> int | None:
+    story = await desk.store.find_story_by_key(sighting(number).key or "")
+    assert story is not None
+    return await desk.broadcasts.retract(story, desk.now)
+
+
+async def test_a_retracted_story_is_taken_back_once(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await subscribed_chat(store, 2)
+    await desk.stories((), ())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    assert await withdrawn(desk, 1) == 2
+    assert await withdrawn(desk, 1) is None
+    got = await desk.delivered()
+    assert {chat: titles(notes) for chat, notes in got.items()} == {
+        1: ["Berita ini telah ditarik oleh redaksi."],
+        2: ["Berita ini telah ditarik oleh redaksi."],
+    }
+    assert [story.title for story in await store.list_latest(5)] == ["Berita nomor 2"]
+
+
+async def test_a_story_retracted_before_it_went_out_never_goes(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories((), ())
+    assert await withdrawn(desk, 1) == 0
+    await desk.broadcasts.open_due(NOW)
+    assert await withdrawn(desk, 2) == 0
+    assert await desk.delivered() == {}
+
+
+async def test_a_listed_story_that_is_retracted_leaves_the_list(store: Store) -> None:
+    desk = Desk(store, burst=1)
+    await subscribed_chat(store, 1)
+    await desk.stories((), (), ())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    assert await withdrawn(desk, 2) == 0
+    await desk.broadcasts.revise_stale(NOW)
+    (edit,) = (await desk.delivered())[1]
+    assert edit.text.splitlines()[2:] == ["• Berita nomor 1"]
+    assert await withdrawn(desk, 1) == 1
+    await desk.broadcasts.revise_stale(NOW)
+    (note,) = (await desk.delivered())[1]
+    assert note.text == "Berita ini telah ditarik oleh redaksi."
+
+
+async def test_a_revision_made_while_its_story_was_retracted_goes_nowhere(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    await desk.correct(1, "Judul baru")
+    (stale,) = await store.list_stale(5)
+    assert await withdrawn(desk, 1) == 1
+    assert stale.broadcast.message is not None
+    other = replace(stale.broadcast.message, text="Judul baru")
+    assert await store.record_revision(stale, other, NOW) == 0
+    assert titles((await desk.delivered())[1]) == ["Berita ini telah ditarik oleh redaksi."]
+
+
+async def test_a_story_that_changes_while_its_list_is_made_anew_stays_stale(store: Store) -> None:
+    desk = Desk(store, burst=1)
+    await subscribed_chat(store, 1)
+    await desk.stories((), (), ())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    await desk.correct(1, "Judul baru")
+    (stale,) = [item for item in await store.list_stale(5) if item.listed]
+    assert stale.broadcast.message is not None
+    await desk.correct(2, "Judul lain")
+    await store.record_revision(stale, stale.broadcast.message, NOW)
+    await desk.broadcasts.revise_stale(NOW)
+    (edit,) = (await desk.delivered())[1]
+    assert edit.text.splitlines()[2:] == ["• Judul lain", "• Judul baru"]
+    assert not await store.list_stale(5)
+
+
+async def test_a_retracted_story_may_be_sent_anew_by_an_editor(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    await desk.broadcasts.open_due(NOW)
+    await desk.delivered()
+    await withdrawn(desk, 1)
+    await desk.delivered()
+    story = await store.find_story_by_key(sighting(1).key or "")
+    assert story is not None
+    again = await desk.broadcasts.draft(story, 7, NOW)
+    assert await desk.broadcasts.approve(again.id, NOW) is Approval.SENT
+    await desk.broadcasts.open_due(NOW)
+    assert titles((await desk.delivered())[1]) == ["Berita nomor 1"]

@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from bot.store.audience import AudienceVerbs
 from bot.store.broadcasts import BroadcastVerbs, Crowd, StoryBroadcast
+from bot.store.changes import (
+    Absence,
+    ArchiveForVisit,
+    ChangeVerbs,
+    Listing,
+    Visit,
+)
 from bot.store.clicks import ClickVerbs
 from bot.store.deliveries import (
     ClaimPlan,
@@ -18,21 +25,20 @@ from bot.store.deliveries import (
     OutboxHealth,
     Unconfirmed,
 )
+from bot.store.feeds import FeedHealth, FeedVerbs
 from bot.store.inbox import InboxVerbs
-from bot.store.newsroom import (
-    FeedHealth,
-    NewsroomVerbs,
-    PollPlan,
-    Recorded,
-)
+from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.reading import ReadingVerbs
 from bot.store.retractions import RetractionVerbs
 
 __all__ = [
+    "Absence",
+    "ArchiveForVisit",
     "ClaimPlan",
     "Crowd",
     "FeedHealth",
     "KnownIds",
+    "Listing",
     "Neighbour",
     "NotedMessage",
     "OutboxHealth",
@@ -41,13 +47,16 @@ __all__ = [
     "Store",
     "StoryBroadcast",
     "Unconfirmed",
+    "Visit",
 ]
 
 
 class Store(
+    FeedVerbs,
     NewsroomVerbs,
     AudienceVerbs,
     BroadcastVerbs,
+    ChangeVerbs,
     RetractionVerbs,
     ReadingVerbs,
     DeliveryVerbs,

@@ -1,7 +1,8 @@
-"""Feeds and stories."""
+"""Stories: what polls and editors bring, and what readers ask for."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from bot.store.rows import (
     dump_tags,
     ms,
     tag_key,
-    to_feed,
-    to_moment,
     to_ms,
     to_story,
 )
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.ports import Transaction
-    from bot.types import FeedForPoll, FeedPage, Row, Sighting, Story
+    from bot.types import Row, Sighting, Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,46 +34,8 @@ class Recorded:
     revised: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FeedHealth:
-    """How a feed does: for readiness, metrics and checks."""
-
-    url: str
-    polled_at: datetime | None
-    failures: int
-    error: str | None
-
-
 class NewsroomVerbs(Verbs):
     """Queries and single-step writes over feeds and stories."""
-
-    @transactional
-    def record_feeds(self, tx: Transaction, urls: Sequence[str], now: datetime) -> None:
-        """Make the live feeds exactly these; a feed that comes back keeps its stories."""
-        tx.execute("UPDATE feeds SET retired_at = :now WHERE retired_at IS NULL", now=ms(now))
-        for url in urls:
-            tx.execute(
-                "INSERT INTO feeds (url, due_at) VALUES (:url, :now)"
-                " ON CONFLICT (url) DO UPDATE SET retired_at = NULL",
-                url=url,
-                now=ms(now),
-            )
-
-    @transactional
-    def claim_feeds(
-        self, tx: Transaction, now: datetime, lease_until: datetime, limit: int
-    ) -> list[FeedForPoll]:
-        """Take feeds that are due, the longest due first, until `lease_until`."""
-        rows = tx.fetch(
-            "UPDATE feeds SET lease_until = :lease_until, attempt = attempt + 1 WHERE id IN ("
-            " SELECT id FROM feeds WHERE retired_at IS NULL AND due_at <= :now"
-            " AND (lease_until IS NULL OR lease_until <= :now)"
-            " ORDER BY due_at LIMIT :limit {skip_locked}) RETURNING *",
-            now=ms(now),
-            lease_until=ms(lease_until),
-            limit=limit,
-        )
-        return [to_feed(row) for row in rows]
 
     @transactional
     def list_known(
@@ -102,59 +63,6 @@ class NewsroomVerbs(Verbs):
                 withdrawn=row["withdrawn_at"] is not None,
             )
             for row in rows.values()
-        ]
-
-    @transactional
-    def record_poll(
-        self,
-        tx: Transaction,
-        feed: FeedForPoll,
-        page: FeedPage,
-        new: Sequence[Sighting],
-        revised: Sequence[tuple[KnownStory, Sighting]],
-        plan: PollPlan,
-    ) -> Recorded:
-        """Write a poll's outcome whole: stories, revisions, broadcasts and the feed's state.
-
-        Nothing is written, and nothing returned, where the claim has passed to someone else.
-        """
-        if not _release_feed(tx, feed, page, plan):
-            return Recorded()
-        new_ids = [
-            story_id
-            for sighting in new
-            if (story_id := insert_story(tx, feed.id, sighting, plan.now)) is not None
-        ]
-        if plan.broadcast_state is not None:
-            for story_id in new_ids:
-                _queue_broadcast(tx, story_id, plan)
-        revised_ids = [
-            known.id for known, sighting in revised if _revise_story(tx, known, sighting, plan.now)
-        ]
-        return Recorded(tuple(new_ids), tuple(revised_ids))
-
-    @transactional
-    def record_poll_failure(
-        self, tx: Transaction, feed: FeedForPoll, reason: str, due_at: datetime, now: datetime
-    ) -> None:
-        """Note why a poll failed and when to try again."""
-        tx.execute(
-            "UPDATE feeds SET lease_until = NULL, due_at = :due_at, polled_at = :now,"
-            " failures = failures + 1, error = :error WHERE id = :id AND attempt = :attempt",
-            due_at=ms(due_at),
-            now=ms(now),
-            error=reason,
-            id=feed.id,
-            attempt=feed.attempt,
-        )
-
-    @reading
-    def list_feed_health(self, tx: Transaction) -> list[FeedHealth]:
-        """Health of every live feed."""
-        rows = tx.fetch("SELECT * FROM feeds WHERE retired_at IS NULL ORDER BY id")
-        return [
-            FeedHealth(row["url"], to_moment(row["polled_at"]), row["failures"], row["error"])
-            for row in rows
         ]
 
     @transactional
@@ -263,12 +171,38 @@ class NewsroomVerbs(Verbs):
 
 @dataclass(frozen=True, slots=True)
 class PollPlan:
-    """What a poll leads to: `broadcast_state` is None for a baseline (recorded, not sent)."""
+    """What a poll leads to: `broadcast_state` is None for a baseline (recorded, not sent).
+
+    `return_state` is that of the broadcast of a story that was withdrawn and has come back.
+    """
 
     now: datetime
     due_at: datetime
     broadcast_state: str | None
     broadcast_due_at: datetime | None = None
+    return_state: str | None = None
+
+
+def record_sightings(
+    tx: Transaction,
+    feed_id: int,
+    new: Sequence[Sighting],
+    revised: Sequence[tuple[KnownStory, Sighting]],
+    plan: PollPlan,
+) -> Recorded:
+    """Write what a feed brought: new stories with their broadcasts, and revisions."""
+    new_ids = [
+        story_id
+        for sighting in new
+        if (story_id := insert_story(tx, feed_id, sighting, plan.now)) is not None
+    ]
+    if plan.broadcast_state is not None:
+        for story_id in new_ids:
+            _queue_broadcast(tx, story_id, plan)
+    revised_ids = [
+        known.id for known, sighting in revised if revise_story(tx, known, sighting, plan.now)
+    ]
+    return Recorded(tuple(new_ids), tuple(revised_ids))
 
 
 def insert_story(tx: Transaction, feed_id: int, sighting: Sighting, now: datetime) -> int | None:
@@ -321,17 +255,25 @@ def _tag_story(tx: Transaction, story_id: int, tags: Sequence[str]) -> None:
     )
 
 
-def _revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: datetime) -> bool:
+def revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: datetime) -> bool:
+    """Write a new state of a story; False where somebody else has revised it since.
+
+    It keeps what the new state does not say, and the tags that other feeds state.
+    """
     taken = tx.fetch(
         "SELECT id FROM stories WHERE story_key = :key AND id <> :id", key=sighting.key, id=known.id
     )
-    values = _content(sighting)
+    tags = _with_shared_tags(tx, known.id, sighting.story.tags)
+    values = _content(sighting) | {"tags": dump_tags(tags)}
     if taken:
         values["key"] = known.key
     changed = tx.execute(
         "UPDATE stories SET story_key = :key, url = :url, title = :title, summary = :summary,"
-        " body = :body, author = :author, editor = :editor, image_url = :image_url, tags = :tags,"
-        " published_at = :published_at, updated_at = :updated_at, digest = :digest,"
+        " body = CASE WHEN :body = '' THEN body ELSE :body END, tags = :tags,"
+        " author = COALESCE(:author, author), editor = COALESCE(:editor, editor),"
+        " image_url = COALESCE(:image_url, image_url),"
+        " published_at = COALESCE(:published_at, published_at),"
+        " updated_at = COALESCE(:updated_at, updated_at), digest = :digest,"
         " shown_at = CASE WHEN :shown_at < seen_at THEN :shown_at ELSE seen_at END,"
         " revision = revision + 1 WHERE id = :id AND revision = :revision",
         id=known.id,
@@ -340,7 +282,7 @@ def _revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: d
         **values,
     )
     if changed:
-        _tag_story(tx, known.id, sighting.story.tags)
+        _tag_story(tx, known.id, tags)
         tx.execute(
             "UPDATE broadcasts SET stale_at ="
             " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END"
@@ -352,22 +294,11 @@ def _revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: d
     return bool(changed)
 
 
-def _release_feed(tx: Transaction, feed: FeedForPoll, page: FeedPage, plan: PollPlan) -> bool:
-    changed = tx.execute(
-        "UPDATE feeds SET title = COALESCE(:title, title), etag = :etag,"
-        " last_modified = :last_modified, body_hash = :body_hash, lease_until = NULL,"
-        " due_at = :due_at, baseline_at = COALESCE(baseline_at, :now), polled_at = :now,"
-        " failures = 0, error = NULL WHERE id = :id AND attempt = :attempt",
-        title=page.title,
-        etag=page.etag,
-        last_modified=page.last_modified,
-        body_hash=page.body_hash,
-        due_at=ms(plan.due_at),
-        now=ms(plan.now),
-        id=feed.id,
-        attempt=feed.attempt,
-    )
-    return changed == 1
+def _with_shared_tags(tx: Transaction, story_id: int, tags: Sequence[str]) -> list[str]:
+    """A story's own tags and those that other feeds state of it."""
+    rows = tx.fetch("SELECT tags FROM feed_tags WHERE story_id = :id ORDER BY feed_id", id=story_id)
+    stated = [*tags, *(tag for row in rows for tag in json.loads(row["tags"]))]
+    return list({tag_key(tag): tag for tag in reversed(stated)}.values())[::-1]
 
 
 def _queue_broadcast(tx: Transaction, story_id: int, plan: PollPlan) -> None:

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
         Entry,
         FeedForPoll,
         FeedPage,
+        Hub,
         KnownStory,
         Look,
         Message,
         Post,
         Prepared,
         ProbeAnswer,
+        Push,
         Receipt,
         Row,
         Sighting,
@@ -115,6 +117,18 @@ class Enricher(Protocol):
         self, feed_id: int, revised: Sequence[tuple[KnownStory, Sighting]]
     ) -> list[tuple[KnownStory, Sighting]]:
         """The same for revisions, which keep what was known before."""
+        ...
+
+
+class HubSide(Protocol):
+    """The hubs that feeds name."""
+
+    async def ask(self, hub: Hub, callback: str) -> None:
+        """Ask a hub for what `hub.mode` says. Raises FetchError."""
+        ...
+
+    async def read_push(self, push: Push) -> FeedPage:
+        """Parse what a hub sent. Raises SourceError."""
         ...
 
 

@@ -516,4 +516,46 @@ class BroadcastReport:
         return sum(self.counts.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A feed's hub under claim: what is asked of it, for which topic, under which callback token.
+
+    `mode` is subscribe or unsubscribe; `ends_at` when the lease that it granted ends, None without
+    one; `failures` counts the requests since it last confirmed one, with this.
+    """
+
+    id: int
+    hub_url: str
+    topic_url: str
+    token: str
+    secret: str
+    mode: str
+    attempt: int = 0
+    failures: int = 0
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushBody:
+    """What a hub sent: the body as it came, and the headers that tell how to read it."""
+
+    body: bytes
+    content_type: str | None = None
+    encoding: str | None = None
+    links: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A kept push under claim, with the feed that it is for."""
+
+    id: int
+    hub_id: int
+    feed_id: int
+    feed_url: str
+    topic_url: str
+    attempt: int
+    sent: PushBody
+
+
 Row = dict[str, Any]

@@ -26,6 +26,7 @@ from bot.store.deliveries import (
     Unconfirmed,
 )
 from bot.store.feeds import FeedHealth, FeedVerbs
+from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.reading import ReadingVerbs
@@ -37,6 +38,8 @@ __all__ = [
     "ClaimPlan",
     "Crowd",
     "FeedHealth",
+    "HubDoor",
+    "HubHealth",
     "KnownIds",
     "Listing",
     "Neighbour",
@@ -53,6 +56,7 @@ __all__ = [
 
 class Store(
     FeedVerbs,
+    HubVerbs,
     NewsroomVerbs,
     AudienceVerbs,
     BroadcastVerbs,

@@ -47,7 +47,7 @@ async def test_an_empty_query_gives_the_latest_stories(chat: World) -> None:
     )
     first, second = (await ask(chat, ""))["results"]
     assert first["title"] == "Berita nomor 1"
-    assert first["description"].endswith("lalu · Politik")
+    assert first["description"] == "1 hour ago · Politik"
     assert first["thumbnail_url"] == "https://kabar.example/a.jpg"
     assert "thumbnail_url" not in second
 
@@ -58,6 +58,36 @@ async def test_words_find_stories_and_nothing_found_is_no_failure(chat: World) -
         "Banjir di Ciledug"
     ]
     assert (await ask(chat, "gempa"))["results"] == []
+
+
+async def test_an_answer_is_kept_only_for_who_asked_since_its_language_is_theirs(
+    chat: World,
+) -> None:
+    await chat.publish(entry(1))
+    assert (await ask(chat, ""))["button"]["text"] == "Open the chat with this bot"
+    await chat.say(READER, READER, "/start")
+    await chat.store.record_language((await chat.store.find_chat(READER)).id, "id")
+    answer = await ask(chat, "")
+    assert answer["results"][0]["description"] == "1 jam lalu · Tangerang"
+    assert answer["button"]["text"] == "Buka obrolan dengan bot ini"
+    calls = [call for call in chat.sandbox.calls if call.method == "answerInlineQuery"]
+    assert {(call.params["is_personal"], call.params["cache_time"]) for call in calls} == {
+        (True, 30)
+    }
+
+
+async def test_the_button_above_the_results_leads_to_the_latest_in_private(chat: World) -> None:
+    await chat.publish(entry(1))
+    button = (await ask(chat, "gempa"))["button"]
+    assert button["text"] == "Nothing found. See the latest"
+    (answer,) = await chat.say(READER, READER, f"/start {button['start_parameter']}")
+    assert text_of(answer).startswith("Latest stories")
+
+
+async def test_a_storys_address_gives_that_story_also_by_another_form_of_it(chat: World) -> None:
+    await chat.publish(entry(1), entry(2))
+    results = (await ask(chat, "http://m.kabar.example/berita-2/?utm_source=x"))["results"]
+    assert [item["title"] for item in results] == ["Berita nomor 2"]
 
 
 async def test_what_is_inserted_is_the_exact_message_with_its_share_row(chat: World) -> None:

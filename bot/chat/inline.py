@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from telegram import InlineQueryResultArticle, InputTextMessageContent
+from telegram import (
+    InlineQueryResultArticle,
+    InlineQueryResultsButton,
+    InputTextMessageContent,
+)
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
+from bot.chat.answers import language_of
 from bot.chat.buttons import LATE
 from bot.chat.pages import Page, search, tidy_words
+from bot.chat.readers import LATEST_PAYLOAD
 from bot.chat.sharing import without_callback
-from bot.chat.stories import note, title_of
+from bot.chat.stories import address_in, find_by_address, is_open, note, title_of
 from bot.links import canonical
 from bot.telegram_html import MarkupError, check_link
 from bot.transport import keyboard, preview_options
@@ -21,7 +29,7 @@ from bot.transport import keyboard, preview_options
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from telegram import Update
+    from telegram import Update, User
 
     from bot.chat.answers import AnyContext
     from bot.chat.desk import Desk
@@ -38,33 +46,50 @@ _log = logging.getLogger(__name__)
 
 
 async def inline_asked(update: Update, context: AnyContext, desk: Desk) -> None:
-    """Answer with the latest stories, or with those that hold the words.
+    """Answer with the latest stories, or with those that are about the words, and a way to the bot.
 
-    The same for everybody, in the locale's language, so that Telegram may keep it for all.
+    Times and sections are in the language of who asks, so that Telegram must keep an answer for
+    them alone.
     """
     query = update.inline_query
     assert query is not None
+    language = await _language(desk, query.from_user)
     page, stories = await _stories(desk, query.query, query.offset)
     more = f"{page.offset + RESULTS}{'' if page.every else 'a'}" if len(stories) > RESULTS else ""
-    now = desk.clock()
-    name = context.bot.username
-    articles = [article(story, desk, now, name) for story in stories[:RESULTS]]
+    view = View(desk, language, desk.clock(), context.bot.username)
+    articles = [article(story, view) for story in stories[:RESULTS]]
+    label = "label_open_bot" if articles else "label_nothing_found"
+    button = InlineQueryResultsButton(
+        html.unescape(desk.renderer.chat(language, label)), start_parameter=LATEST_PAYLOAD
+    )
     try:
-        await query.answer(articles, cache_time=CACHE_S, is_personal=False, next_offset=more)
+        await query.answer(
+            articles, cache_time=CACHE_S, is_personal=True, next_offset=more, button=button
+        )
     except BadRequest as error:
         if LATE not in str(error).lower():
             raise
         _log.info("inline query answered too late")
 
 
-def article(story: Story, desk: Desk, now: datetime, bot_name: str) -> InlineQueryResultArticle:
+@dataclass(frozen=True, slots=True)
+class View:
+    """For whom results are made, and when."""
+
+    desk: Desk
+    language: str
+    now: datetime
+    bot_name: str
+
+
+def article(story: Story, view: View) -> InlineQueryResultArticle:
     """Give a story as a result: its exact message; the related button leads to the bot."""
-    sheet = desk.renderer.share_sheet(story)
-    message = without_callback(sheet.message, bot_name, story.code)
+    sheet = view.desk.renderer.share_sheet(story)
+    message = without_callback(sheet.message, view.bot_name, story.code)
     return InlineQueryResultArticle(
         id=story.code,
         title=title_of(story),
-        description=note(story, now, desk, desk.locale) or None,
+        description=note(story, view.now, view.desk, view.language) or None,
         thumbnail_url=_thumbnail(story.image_url),
         input_message_content=InputTextMessageContent(
             message.html,
@@ -75,13 +100,23 @@ def article(story: Story, desk: Desk, now: datetime, bot_name: str) -> InlineQue
     )
 
 
+async def _language(desk: Desk, user: User) -> str:
+    """The language that somebody chose in their chat with the bot, else that of their Telegram."""
+    chat = await desk.store.find_chat(user.id)
+    return (chat.language if chat else None) or language_of(user.language_code) or desk.locale
+
+
 async def _stories(desk: Desk, query: str, offset: str) -> tuple[Page, list[Story]]:
     found = _OFFSET.fullmatch(offset)
     start, every = (int(found[1]), not found[2]) if found else (0, True)
     page = Page("search", tidy_words(query), start, RESULTS, every=every)
-    if page.words:
-        return await search(desk.store, page)
-    return page, await desk.store.list_latest(RESULTS + 1, start)
+    if not page.words:
+        return page, await desk.store.list_latest(RESULTS + 1, start)
+    address = address_in(page.words)
+    named = await find_by_address(desk, address) if address else None
+    if named and await is_open(desk, named):
+        return page, [named]
+    return await search(desk.store, page)
 
 
 def _thumbnail(url: str | None) -> str | None:

@@ -14,7 +14,7 @@ from telegram import MessageEntity, MessageOriginChannel
 from bot.dates import ago
 from bot.errors import FetchError, SourceError
 from bot.identity import sight_entry
-from bot.links import canonical, story_key
+from bot.links import canonical, read_short_code, story_key
 from bot.related import closest, telling_terms
 from bot.text import for_telegram, is_blank, one_line, shorten
 from bot.types import Story
@@ -48,7 +48,7 @@ _ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
 _BARE_ADDRESS: Final = re.compile(r"[^\s/@:]+\.[^\W\d_][^\s/@:.]+(?:/\S*)?")
 _SENTENCE_END: Final = ".,;:!?…\"'”’»>"
 _CODE: Final = re.compile(r"[a-z2-7]{12}")
-_OUR_LINK: Final = re.compile(r"https?://[^/\s]+/(?:s|share)/([a-z2-7]{12})/?")
+_OUR_LINK: Final = re.compile(r"https?://[^/\s]+/(?:s|share)/(\w{1,40})/?(?:[?#]\S*)?", re.ASCII)
 _START_LINK: Final = re.compile(r"https://t\.me/\w+\?start=(?:related|share)_([a-z2-7]{12})")
 _RELATED_DATA: Final = re.compile(r"related:([a-z2-7]{12})")
 _APP_LINK: Final = re.compile(r"https?://(?:t\.me|telegram\.me|wa\.me|line\.me)/", re.IGNORECASE)
@@ -192,8 +192,9 @@ async def _linked_story(
 
 async def find_by_address(desk: Desk, address: str) -> Story | None:
     """Give the stored story at an address, a short link or share page of ours among them."""
-    ours = _OUR_LINK.fullmatch(address)
-    if ours and (story := await desk.store.find_story_by_code(ours[1])):
+    link = _OUR_LINK.fullmatch(address)
+    ours = read_short_code(link[1]) if link else None
+    if ours and (story := await desk.store.find_story_by_code(ours[0])):
         return story
     return await desk.store.find_story_by_key(story_key(canonical(address)))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError, FetchError, SourceError
 from bot.identity import sight
-from bot.store import PollPlan
+from bot.store import PollPlan, Recorded
 from bot.types import BroadcastState
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.ports import FeedSource
-    from bot.store import Recorded, Store
-    from bot.types import FeedForPoll, FeedPage, KnownStory, Sighting
+    from bot.store import Store
+    from bot.types import Entry, FeedForPoll, FeedPage, KnownStory, Sighting
 
 # Longer than a fetch may take; after a crash the feed waits no longer than this.
 LEASE = timedelta(seconds=30)
@@ -88,6 +88,25 @@ class Ingest:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         return len(feeds)
+
+    async def record_pushed(
+        self, feed_id: int, entries: Sequence[Entry], now: datetime
+    ) -> Recorded:
+        """Record entries that came without a poll, as a hub pushes them.
+
+        They go the way of polled ones; the feed's validators and its next poll are left as they
+        are, and a poll of the same feed at the same time records nothing twice. A feed that is not
+        polled any more takes nothing; before its first poll all is baseline.
+        """
+        feed = await self._store.find_feed(feed_id)
+        sightings = sight(entries)
+        if feed is None or not sightings:
+            return Recorded()
+        known = await self._store.list_known(feed.id, sightings)
+        sifted = sift(feed, sightings, known)
+        return await self._store.record_pushed(
+            feed, sifted.new, sifted.revised, self._plan(feed, now)
+        )
 
     async def _start_due_safely(self, tasks: asyncio.TaskGroup) -> int:
         try:

@@ -15,12 +15,15 @@ from bot.article import parse_article
 from bot.errors import FetchError
 from bot.feeds.guard import place
 from bot.feeds.parse import MAX_BODY_BYTES, ParsedFeed, looks_like_feed, parse_feed
+from bot.feeds.websub import named
 from bot.markup import decode
 from bot.types import FeedPage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
+
+    from multidict import CIMultiDictProxy
 
     from bot.types import Entry, FeedForPoll
 
@@ -55,7 +58,7 @@ class Limits:
 class _Answer:
     url: str
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     body: bytes
 
     @property
@@ -102,9 +105,10 @@ class HttpSource:
                 body_hash=feed.body_hash,
             )
         digest = hashlib.blake2b(answer.body, digest_size=16).hexdigest()
-        parsed = None
+        parsed = hub_url = topic_url = None
         if digest != feed.body_hash:
             parsed = await self._parse_feed(answer)
+            hub_url, topic_url = named(answer.headers.getall("Link", []), parsed, answer.url)
         return FeedPage(
             url=answer.url,
             entries=parsed.entries if parsed else None,
@@ -112,8 +116,8 @@ class HttpSource:
             etag=etag,
             last_modified=modified,
             body_hash=digest,
-            hub_url=parsed.hub_url if parsed else None,
-            self_url=parsed.self_url if parsed else None,
+            hub_url=hub_url,
+            self_url=topic_url,
         )
 
     async def read_article(self, url: str) -> Entry:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
+    from bot.feeds.parse import ParsedFeed
     from bot.types import Hub, Push
 
 TOTAL_S: Final = 10.0
@@ -127,6 +128,15 @@ def linked(headers: Iterable[str], url: str) -> tuple[str | None, str | None]:
                 if address:
                     found.setdefault(rel, address)
     return found.get("hub"), found.get("self")
+
+
+def named(headers: Iterable[str], feed: ParsedFeed, url: str) -> tuple[str | None, str]:
+    """The hub that a feed at `url` names, None where it names none, and its topic there.
+
+    Link headers go before what stands in the feed (WebSub, section 4).
+    """
+    hub, own = linked(headers, url)
+    return hub or feed.hub_url, topic(own or feed.self_url, url)
 
 
 def topic(stated: str | None, url: str) -> str:

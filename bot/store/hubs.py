@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_URL_CHARS = 2000
 MOST_WAITING_PUSHES = 20
+# How often a feed is polled, as a net, while its hub tells of each story.
+TRUSTING_PACE = timedelta(minutes=10)
 DENIED_FOR = timedelta(days=1)
 # A site behind several caches may name one hub now and another one then.
 NAMED_AGAIN_AFTER_MS = 600_000
@@ -168,6 +170,12 @@ class HubVerbs(Verbs):
             topic_url=topic_url,
             now=ms(now),
         )
+        if changed:
+            tx.execute(
+                "UPDATE feeds SET hub_until = NULL"
+                " WHERE id = (SELECT feed_id FROM hubs WHERE token = :token)",
+                token=token,
+            )
         return changed == 1
 
     @transactional
@@ -322,10 +330,45 @@ class HubVerbs(Verbs):
         return {row["outcome"]: row["count"] for row in rows}
 
 
-def note_hub(tx: Transaction, feed_id: int, page: FeedPage, now: datetime) -> None:
+def note_polled(
+    tx: Transaction, feed_id: int, page: FeedPage, *, missed: bool, now: datetime
+) -> None:
+    """Draw from a poll what it says of the feed's hub.
+
+    A poll that found a story which the hub had not pushed (`missed`) ends the trust in it; while
+    that lasts, the next poll is put off. The hub that the feed names is kept.
+    """
+    if missed:
+        tx.execute("UPDATE feeds SET hub_until = NULL WHERE id = :id", id=feed_id)
+    tx.execute(
+        "UPDATE feeds SET due_at = :due_at"
+        " WHERE id = :id AND hub_until > :now AND due_at < :due_at",
+        due_at=ms(now + TRUSTING_PACE),
+        now=ms(now),
+        id=feed_id,
+    )
+    if page.entries is not None:
+        _note_hub(tx, feed_id, page, now)
+
+
+def hasten(tx: Transaction, feed_id: int, now: datetime) -> None:
+    """Have one feed polled at once; see `HubVerbs.hasten_feeds`."""
+    again_at = (
+        "CASE WHEN hastened_at + (CASE WHEN failures > 0 THEN :long ELSE :short END) > :now"
+        " THEN hastened_at + (CASE WHEN failures > 0 THEN :long ELSE :short END) ELSE :now END"
+    )
+    tx.execute(
+        f"UPDATE feeds SET hasten_at = {again_at}, hastened_at = {again_at}"
+        " WHERE id = :id AND retired_at IS NULL AND hasten_at IS NULL",
+        now=ms(now),
+        long=FAILING_HASTENED_AGAIN_AFTER_MS,
+        short=HASTENED_AGAIN_AFTER_MS,
+        id=feed_id,
+    )
+
+
+def _note_hub(tx: Transaction, feed_id: int, page: FeedPage, now: datetime) -> None:
     """Keep which hub a feed names; one that it no longer names is to be left."""
-    if page.entries is None:
-        return
     hub_url, topic_url = page.hub_url, page.self_url or page.url
     if hub_url and max(len(hub_url), len(topic_url)) > LONGEST_URL_CHARS:
         hub_url = None
@@ -345,27 +388,6 @@ def note_hub(tx: Transaction, feed_id: int, page: FeedPage, now: datetime) -> No
         tx.execute("UPDATE feeds SET hub_until = NULL WHERE id = :id", id=feed_id)
     if hub_url:
         _name_hub(tx, feed_id, hub_url, topic_url, now)
-
-
-def note_missed(tx: Transaction, feed_id: int) -> None:
-    """A poll found what the hub had not pushed: the feed is polled at full pace again."""
-    tx.execute("UPDATE feeds SET hub_until = NULL WHERE id = :id", id=feed_id)
-
-
-def hasten(tx: Transaction, feed_id: int, now: datetime) -> None:
-    """Have one feed polled at once; see `HubVerbs.hasten_feeds`."""
-    again_at = (
-        "CASE WHEN hastened_at + (CASE WHEN failures > 0 THEN :long ELSE :short END) > :now"
-        " THEN hastened_at + (CASE WHEN failures > 0 THEN :long ELSE :short END) ELSE :now END"
-    )
-    tx.execute(
-        f"UPDATE feeds SET hasten_at = {again_at}, hastened_at = {again_at}"
-        " WHERE id = :id AND retired_at IS NULL AND hasten_at IS NULL",
-        now=ms(now),
-        long=FAILING_HASTENED_AGAIN_AFTER_MS,
-        short=HASTENED_AGAIN_AFTER_MS,
-        id=feed_id,
-    )
 
 
 def _name_hub(tx: Transaction, feed_id: int, hub_url: str, topic_url: str, now: datetime) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bot.limits import Budget
     from bot.ports import Publisher
     from bot.store import Store
-    from bot.types import Delivery, Message, Prepared
+    from bot.types import Delivery, Message, Prepared, Preview
 
 # Longer than the server repeats a send, also right after the lease was last extended.
 LEASE = timedelta(seconds=12)
@@ -115,8 +115,9 @@ class Outbox:
         self._worker = worker
         self._under_way = 0
         self._outcomes: list[Outcome] = []
-        self._prepared: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
+        self._prepared: OrderedDict[tuple[int, int, Preview], Prepared] = OrderedDict()
         self._wake = asyncio.Event()
+        self._kept_at = self._overslept_at = clock()
         self.token_fault: str | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -138,8 +139,9 @@ class Outbox:
         limit = min(AT_ONCE - self._under_way, self._budget.free())
         if not outcomes and limit <= 0:
             return 0
+        plan = self._plan(limit)
         try:
-            claimed = await self._store.exchange(outcomes, self._plan(limit))
+            claimed = await self._store.exchange(outcomes, plan)
         except DatabaseError:
             _log.exception("outbox not read")
             self._outcomes = outcomes + self._outcomes
@@ -148,7 +150,7 @@ class Outbox:
         _log_sent(outcomes)
         self._under_way += len(claimed)
         for delivery, wait_s in zip(claimed, self._budget.take(len(claimed)), strict=True):
-            tasks.create_task(self._deliver(delivery, wait_s))
+            tasks.create_task(self._deliver(delivery, wait_s, plan.now))
         return len(claimed)
 
     async def flush(self) -> None:
@@ -163,8 +165,15 @@ class Outbox:
         self._wake.set()
 
     async def keep_leases(self, now: datetime) -> None:
-        """Show that this worker lives; find what those left behind that do not."""
-        await self._store.extend_leases(self._worker, now + LEASE)
+        """Show that this worker lives; find what those left behind that do not.
+
+        One that was suspended for longer than a lease has lost what it had claimed.
+        """
+        if now - self._kept_at < LEASE:
+            await self._store.extend_leases(self._worker, now + LEASE)
+        else:
+            self._overslept_at = now
+        self._kept_at = now
         lapsed = await self._store.release_lapsed(now)
         if lapsed:
             _log.warning("deliveries lapsed", extra={"number": lapsed})
@@ -182,9 +191,16 @@ class Outbox:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), min(wait_s, IDLE_S) if wait_s else IDLE_S)
 
-    async def _deliver(self, delivery: Delivery, wait_s: float) -> None:
+    def _has_lapsed(self, claimed_at: datetime) -> bool:
+        """Whether others may have taken what this worker claimed."""
+        kept_at = max(claimed_at, self._kept_at)
+        return claimed_at < self._overslept_at or self._clock() - kept_at >= LEASE
+
+    async def _deliver(self, delivery: Delivery, wait_s: float, claimed_at: datetime) -> None:
         try:
             await self._budget.leave(wait_s)
+            if self._has_lapsed(claimed_at):
+                return
             outcome = await self._publish(delivery)
         finally:
             self._under_way -= 1
@@ -238,13 +254,17 @@ class Outbox:
             return error
 
     async def prepared(self, delivery: Delivery) -> Prepared:
-        """The encoded message of a delivery; encoded once a revision. Raises NotFoundError."""
-        key = delivery.broadcast_id, delivery.revision
+        """The encoded message of a delivery; encoded once a revision and kind of preview.
+
+        Raises NotFoundError.
+        """
+        key = delivery.broadcast_id, delivery.revision, delivery.preview
         if key not in self._prepared:
-            message = await self._store.find_message(*key)
+            message = await self._store.find_message(delivery.broadcast_id, delivery.revision)
             if message is None:
                 raise NotFoundError(f"broadcast {delivery.broadcast_id} has no message")
-            self._prepared[key] = self._publisher.prepare(message)
+            shown = replace(message, preview=delivery.preview)
+            self._prepared[key] = self._publisher.prepare(shown)
             if len(self._prepared) > PREPARED_KEPT:
                 self._prepared.popitem(last=False)
         return self._prepared[key]

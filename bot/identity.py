@@ -22,11 +22,18 @@ LONGEST_URL_CHARS = 2000
 LONGEST_TITLE_CHARS = 1000
 FIRST_WORDS_CHARS = 80
 LONGEST_SUMMARY_CHARS = 5000
+LEAST_LEAD_CHARS = 80
 LONGEST_BODY_CHARS = 100_000
 LONGEST_NAME_CHARS = 200
 MOST_TAGS = 50
 
 _CUT_ENDS: Final = ("…", "...", "[...]", "(...)")
+_LOCKED_TITLE: Final = re.compile(
+    r"(?:protected|terproteksi|dilindungi|diproteksi):", re.IGNORECASE
+)
+_LOCKED: Final = re.compile(
+    r"protected|password|terproteksi|dilindungi|diproteksi|sandi", re.IGNORECASE
+)
 # What a site writes into a text by itself and changes at each visit.
 _COUNTERS: Final = re.compile(
     r"\b(?:dibaca|dilihat|viewed|views?|hits?|pembaca|readers?)\W{0,3}\d[\d.,]*(?:\s*(?:rb|ribu|jt|k|x)\b)?"
@@ -117,9 +124,32 @@ def image_key(url: str) -> str:
     return f"{host}{parts.path}?{urlencode(kept)}"
 
 
+def is_locked(story: Story) -> bool:
+    """Whether WordPress shows a story to those alone who have its password.
+
+    Source: wp-includes/post-template.php, "Protected: %s" and its translations.
+    """
+    said = f"{story.summary[:300]}\n{story.body[:1000]}"
+    return bool(_LOCKED_TITLE.match(story.title) and (not said.strip() or _LOCKED.search(said)))
+
+
 def is_cut(summary: str) -> bool:
     """Whether a summary is missing or breaks off before its end."""
     return not summary or summary.endswith(_CUT_ENDS)
+
+
+def told_by_body(story: Story) -> Story:
+    """A story whose cut summary is completed from its own text, where that begins alike."""
+    begins = _uncut(story.summary)
+    if not is_cut(story.summary) or not " ".join(story.body.split()).startswith(begins):
+        return story
+    told = ""
+    for line in story.body.split("\n"):
+        told = f"{told} {line}".strip()
+        if len(told) > max(len(begins), LEAST_LEAD_CHARS):
+            break
+    enough = len(told) >= len(begins) and told and not is_cut(told)
+    return replace(story, summary=told[:LONGEST_SUMMARY_CHARS]) if enough else story
 
 
 def completed(story: Story, found: Story) -> Story:

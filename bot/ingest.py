@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError, FetchError, SourceError
-from bot.identity import sight
-from bot.store import PollPlan, Recorded
+from bot.identity import is_locked, sight
+from bot.store import Listing, PollPlan, Recorded
 from bot.types import BroadcastState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from bot.ports import FeedSource
+    from bot.ports import Enricher, FeedSource
     from bot.store import Store
     from bot.types import Entry, FeedForPoll, FeedPage, KnownStory, Sighting
 
@@ -37,19 +37,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """What a poll brought: `new` in the order in which they go out, oldest first."""
+    """What a poll brought: `new` in the order in which they go out, oldest first.
+
+    `listed` are ids of known stories, `shared` the tags stated of those that another feed brought.
+    """
 
     new: tuple[Sighting, ...] = ()
     revised: tuple[tuple[KnownStory, Sighting], ...] = ()
+    listed: tuple[int, ...] = ()
+    shared: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class IngestPolicy:
-    """What the operator decides about new stories."""
+    """What the operator decides about new stories.
+
+    `withdraws`: what is gone from its site is retracted unasked, and goes out again by itself.
+    """
 
     poll_interval: timedelta
     hold: timedelta
     needs_approval: bool
+    withdraws: bool = False
 
 
 class Ingest:
@@ -61,11 +70,13 @@ class Ingest:
         source: FeedSource,
         policy: IngestPolicy,
         clock: Callable[[], datetime],
+        enricher: Enricher | None = None,
     ) -> None:
         self._store = store
         self._source = source
         self._policy = policy
         self._clock = clock
+        self._enricher = enricher
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -103,7 +114,7 @@ class Ingest:
         if feed is None or not sightings:
             return Recorded()
         known = await self._store.list_known(feed.id, sightings)
-        sifted = sift(feed, sightings, known)
+        sifted = await self._enriched(feed, sift(feed, sightings, known))
         return await self._store.record_pushed(
             feed, sifted.new, sifted.revised, self._plan(feed, now)
         )
@@ -138,37 +149,82 @@ class Ingest:
     async def _record(self, feed: FeedForPoll, page: FeedPage, now: datetime) -> Recorded:
         sightings = sight(page.entries or ())
         known = await self._store.list_known(feed.id, sightings) if sightings else []
-        sifted = sift(feed, sightings, known)
+        sifted = await self._enriched(feed, sift(feed, sightings, known))
         plan = self._plan(feed, now)
-        return await self._store.record_poll(feed, page, sifted.new, sifted.revised, plan)
+        recorded = await self._store.record_poll(feed, page, sifted.new, sifted.revised, plan)
+        if sightings:
+            await self._list(feed, sifted, recorded, plan)
+        return recorded
+
+    async def _enriched(self, feed: FeedForPoll, sifted: Sifted) -> Sifted:
+        """Fill in what the feed leaves out; not of a baseline, which nobody is sent."""
+        if self._enricher is None or feed.baseline_at is None:
+            return sifted
+        new, revised = sifted.new, sifted.revised
+        if new:
+            new = tuple(await self._enricher.enrich(feed.id, new))
+        if revised:
+            revised = tuple(await self._enricher.enrich_revised(feed.id, revised))
+        return replace(sifted, new=new, revised=revised)
+
+    async def _list(
+        self, feed: FeedForPoll, sifted: Sifted, recorded: Recorded, plan: PollPlan
+    ) -> None:
+        """Note what the feed lists now, so that what it lists no more is missed."""
+        if len(recorded.new) < len(sifted.new):
+            # Another feed was faster; what it brought is known by now.
+            known = await self._store.list_known(feed.id, sifted.new)
+            late = sift(feed, sifted.new, known)
+            sifted = replace(
+                sifted, listed=sifted.listed + late.listed, shared=sifted.shared + late.shared
+            )
+        listing = Listing(
+            feed.id, frozenset(sifted.listed + recorded.new), bool(recorded.new), sifted.shared
+        )
+        back = await self._store.record_listing(listing, plan)
+        if back:
+            _log.info("stories came back", extra={"feed": feed.id, "number": len(back)})
 
     def _plan(self, feed: FeedForPoll, now: datetime) -> PollPlan:
         due_at = now + self._policy.poll_interval
         if feed.baseline_at is None:
             return PollPlan(now, due_at, broadcast_state=None)
         if self._policy.needs_approval:
-            return PollPlan(now, due_at, BroadcastState.DRAFT)
-        return PollPlan(now, due_at, BroadcastState.SCHEDULED, now + self._policy.hold)
+            draft = BroadcastState.DRAFT
+            return PollPlan(now, due_at, draft, return_state=draft)
+        back = BroadcastState.SCHEDULED if self._policy.withdraws else BroadcastState.DRAFT
+        return PollPlan(
+            now, due_at, BroadcastState.SCHEDULED, now + self._policy.hold, return_state=back
+        )
 
 
 def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[KnownStory]) -> Sifted:
     """Say which sightings are new and which revise a known story.
 
     A story is known by its guid within this feed first, then by the key of its link, never by its
-    title. Only the feed that brought a story revises it.
+    title. Only the feed that brought a story revises it. One that asks for a password now is as
+    good as not listed.
     """
     known = list(known)
     by_guid = {item.guid: item for item in known if item.guid and item.feed_id == feed.id}
     by_key = {item.key: item for item in known if item.key}
     new: list[Sighting] = []
     revised: dict[int, tuple[KnownStory, Sighting]] = {}
+    listed: list[int] = []
+    shared: list[tuple[int, tuple[str, ...]]] = []
     for sighting in sightings:
+        if is_locked(sighting.story):
+            continue
         found = by_guid.get(sighting.story.guid or "") or by_key.get(sighting.key or "")
         if found is None:
             new.append(sighting)
-        elif found.feed_id == feed.id and found.digest != sighting.digest and not found.withdrawn:
+            continue
+        listed.append(found.id)
+        if found.feed_id != feed.id:
+            shared.append((found.id, sighting.story.tags))
+        elif found.digest != sighting.digest and not found.withdrawn:
             revised.setdefault(found.id, (found, sighting))
-    return Sifted(tuple(reversed(new)), tuple(revised.values()))
+    return Sifted(tuple(reversed(new)), tuple(revised.values()), tuple(listed), tuple(shared))
 
 
 def back_off(interval: timedelta, failures: int, error: SourceError) -> timedelta:

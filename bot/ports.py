@@ -97,6 +97,10 @@ class Archive(Protocol):
         """The public posts that are these stories, in no order. Raises SourceError."""
         ...
 
+    async def list_public(self, api_url: str, wanted: Sequence[Story]) -> list[int]:
+        """Ids of those stories that the site shows to everybody. Raises SourceError."""
+        ...
+
     async def list_modified(self, api_url: str, since: datetime) -> list[Post]:
         """Public posts modified at or after a moment, the earliest first. Raises SourceError."""
         ...

@@ -14,7 +14,7 @@ LAYERS = [
     ["markup", "telegram_html", "links", "related", "wishes", "visitors"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
-    ["ingest", "hubs", "broadcasts", "outbox", "probing", "clicks"],
+    ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "outbox", "probing", "clicks"],
     ["chat", "web", "preview", "moving", "sandbox"],
     ["app"],
     ["check", "demo"],

@@ -31,8 +31,9 @@ from bot.chat.inbox import Inbox
 from bot.clicks import Clicks
 from bot.db import open_database
 from bot.errors import DatabaseError, FetchError, SettingsError
-from bot.feeds import HttpSource, parse_source, places, public_socket
+from bot.feeds import HttpHubs, HttpSource, parse_source, places, public_socket
 from bot.http_post import Poster
+from bot.hubs import Hubs
 from bot.identity import sight, sight_entry
 from bot.ingest import Ingest, IngestPolicy
 from bot.limits import Budget
@@ -62,6 +63,7 @@ COUNT_EVERY_S = 0.5
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
 PROBE_EVERY_S = 0.5
+ASK_HUBS_EVERY_S = 1.0
 NOTE_WAIT_S = 0.5
 TIDY_EVERY_S = 600.0
 RESOLVE_EVERY_S = 60.0
@@ -95,6 +97,7 @@ class Parts:
     bot: ExtBot[int]
     renderer: Renderer
     ingest: Ingest
+    hubs: Hubs | None
     broadcasts: Broadcasts
     outbox: Outbox
     prober: Prober
@@ -182,6 +185,9 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             hold=timedelta(seconds=settings.hold_s),
             needs_approval=settings.approval == "editor",
         )
+        ingest = Ingest(store, source, policy, clock)
+        side = HttpHubs(session, guarded, places(settings.feeds), settings.zone)
+        public_url = settings.public_url
         worker = secrets.token_hex(8)
         outbox = Outbox(store, publisher, budget, clock, worker)
         yield Parts(
@@ -189,7 +195,8 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             store=store,
             bot=bot,
             renderer=renderer,
-            ingest=Ingest(store, source, policy, clock),
+            ingest=ingest,
+            hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
             outbox=outbox,
             prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
@@ -267,6 +274,7 @@ async def prepare(parts: Parts) -> None:
     now, settings = clock(), parts.settings
     await parts.store.record_feeds(settings.feeds, now)
     await parts.store.record_channels(settings.channels, now)
+    await parts.store.hasten_trusting_feeds(now)
     for chat in await parts.store.list_group_ids():
         parts.budget.note_group(chat)
     if not settings.feeds:
@@ -288,6 +296,11 @@ def services(parts: Parts, role: Role) -> list[Service]:
             partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
             parts.outbox.run,
         ]
+        if parts.hubs is not None:
+            chosen += [
+                partial(repeat, parts.hubs.ask_due, ASK_HUBS_EVERY_S),
+                partial(repeat, parts.hubs.take_push, IDLE_S),
+            ]
     if (Role.WEB if parts.settings.public_url else Role.WORKER) in role:
         chosen += [
             partial(run_chat, parts),
@@ -397,7 +410,8 @@ async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
         clicks=parts.clicks,
         renderer=parts.renderer,
     )
-    runner = web.AppRunner(web_app(front), access_log=None)
+    # A push is signed as it was sent, compressed or not.
+    runner = web.AppRunner(web_app(front), access_log=None, auto_decompress=False)
     await runner.setup()
     try:
         assert parts.listener is not None

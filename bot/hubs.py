@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ASKED_AT_ONCE = 8
 LEASE = timedelta(seconds=60)
-FIRST_PAUSE = timedelta(minutes=1)
+FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=6)
 SHORTEST_PAUSE = timedelta(seconds=2)
 MOST_ATTEMPTS = 3

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bot.feeds.guard import places, public_socket
 from bot.feeds.parse import ParsedFeed, parse_feed
 from bot.feeds.source import HttpSource, Limits, parse_source
+from bot.feeds.websub import HttpHubs
 
 __all__ = [
+    "HttpHubs",
     "HttpSource",
     "Limits",
     "ParsedFeed",

@@ -12,7 +12,9 @@ from aiohttp import web
 
 from bot.errors import DatabaseError
 from bot.web.health import find_faults, metrics_text
+from bot.web.ping import Pings
 from bot.web.short import CLICKS, CLOCK, RENDERER, short_link
+from bot.web.websub import Callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,6 +64,8 @@ def web_app(front: Front) -> web.Application:
     app[CLOCK] = front.clock
     app.router.add_get("/s/{code}", short_link)
     app.router.add_get("/s/{code}/", short_link)
+    Callbacks(front.store, front.clock).add_to(app)
+    Pings(front.store, front.clock).add_to(app)
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.store import Store
+
+HUB_STATES = ("idle", "verified", "denied")
 
 
 async def find_faults(store: Store) -> list[str]:
@@ -79,7 +82,36 @@ async def metrics_text(store: Store, now: datetime) -> str:
             kind="counter",
         ),
     ]
-    return "".join(families)
+    return "".join(families) + await _hub_families(store, now)
+
+
+async def _hub_families(store: Store, now: datetime) -> str:
+    """What WebSub does: subscriptions by state, pushes by what became of them."""
+    hubs = await store.list_hub_health(now)
+    pushes = await store.count_pushes()
+    states = Counter(hub.state for hub in hubs)
+    taken = float(pushes.pop("taken", 0))
+    return "".join(
+        [
+            _family(
+                "sebar_hubs",
+                "Hubs that feeds name, by the state of our subscription there.",
+                [({"state": state}, float(states[state])) for state in HUB_STATES],
+            ),
+            _family(
+                "sebar_hubs_trusted",
+                "Hubs that told the latest story, so that their feeds are polled slowly.",
+                [({}, float(sum(hub.trusted for hub in hubs)))],
+            ),
+            _family("sebar_pushes", "Pushes taken.", [({}, taken)], kind="counter"),
+            _family(
+                "sebar_pushes_ignored",
+                "Pushes without effect, by reason.",
+                [({"reason": reason}, float(number)) for reason, number in pushes.items()],
+                kind="counter",
+            ),
+        ]
+    )
 
 
 def _by_platform(

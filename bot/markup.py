@@ -82,14 +82,14 @@ _RAW = frozenset(("script", "style", "textarea", "title", "xmp", "iframe", "noem
 
 _BLOCKS = (
     "address|article|aside|blockquote|br|caption|center|dd|details|div|dl|dt|fieldset|figcaption|"
-    "figure|footer|form|h[1-6]|header|hr|legend|li|main|menu|nav|ol|p|pre|section|summary|table|"
+    "figure|footer|form|h1|h2|h3|h4|h5|h6|header|hr|legend|li|main|menu|nav|ol|p|pre|section|summary|table|"
     "tbody|td|tfoot|th|thead|tr|ul"
 )
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|embed|font|i|img|ins|kbd|mark|nobr|q|s|"
     "link|meta|frame|frameset|noframes|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
 )
-BLOCK_NAMES = re.compile(rf"(?:{_BLOCKS})\Z")
+BLOCK_NAMES = frozenset(_BLOCKS.split("|"))
 _BLOCK_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_BLOCKS})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _KNOWN_TAG = re.compile(rf"</?(?=[a-zA-Z])(?:{_INLINE})(?:[\s/][^<>]*)?>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -424,7 +424,7 @@ def _one_line(text: str) -> str:
 def _untagged(markup: str) -> str | None:
     """Take out regular tags and what says nothing, a line's end for a block; None if irregular."""
     text, *pieces = markup.split("<")
-    parts, silent = [text], ""
+    parts, silent, gaps = [text], "", _GAPS.copy()
     for piece in pieces:
         tag, end, text = piece.partition(">")
         if silent:
@@ -432,7 +432,7 @@ def _untagged(markup: str) -> str | None:
                 silent = ""
                 parts.append(text)
             continue
-        gap = _GAPS.get(tag) if end else None
+        gap = gaps.get(tag) if end else None
         if gap is None:
             gap = _gap(tag) if end else None
             if gap is None:
@@ -440,6 +440,7 @@ def _untagged(markup: str) -> str | None:
             if gap in _TRAPS:
                 silent = gap
                 continue
+            gaps[tag] = gap
         parts.append(gap + text)
     return "".join(parts)
 
@@ -463,7 +464,7 @@ def _gap(tag: str) -> str | None:
     name = named[1].lower()
     if name in _SILENCED and tag[0] != "/" and tag[-1] != "/":
         return name if name in _TRAPS else None
-    return "\v" if BLOCK_NAMES.match(name) else ""
+    return "\v" if name in BLOCK_NAMES else ""
 
 
 def _closes(tag: str, name: str) -> bool:
@@ -483,7 +484,7 @@ def _spoken(markup: str) -> Iterator[str]:
             yield token.text
         elif token.kind == "start" and token.text in SILENT:
             silent = token.text
-        elif token.kind != "raw" and BLOCK_NAMES.match(token.text):
+        elif token.kind != "raw" and token.text in BLOCK_NAMES:
             yield "\v"
 
 

@@ -22,7 +22,6 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 _LINE_ENDS: Final = re.compile("\r\n?|[\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SPACES: Final = re.compile("[\0-\x09\x0e-\x20\x7f-\x84\x86-\x9f]+")
-_UNTIDY: Final = (" \n", "\n ", "\n\n\n", "  ")
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
 _SKIN_TONES: Final = range(0x1F3FB, 0x1F400)
@@ -58,7 +57,8 @@ def one_line(text: str) -> str:
 
 def lines(text: str) -> str:
     """Clean each line as one_line does; runs of empty lines become one, ends are trimmed."""
-    if _is_tidy(text.replace("\n", "")) and not any(untidy in text for untidy in _UNTIDY):
+    stated = text.split("\n")
+    if _are_tidy(stated) and "  " not in text:
         return text.strip()
     folded = [_folded(line) for line in _LINE_ENDS.split(repair(text))]
     kept = [line for before, line in pairwise(["", *folded]) if before or line]
@@ -161,6 +161,15 @@ def _is_tidy(text: str) -> bool:
     bidirectional text none does.
     """
     return text.isprintable() and "  " not in text
+
+
+def _are_tidy(stated: list[str]) -> bool:
+    """Whether no line is empty, has space at an end, or something in it to take out."""
+    return (
+        all(map(str.isprintable, stated))
+        and "" not in stated
+        and [*map(str.strip, stated)] == stated
+    )
 
 
 def _folded(line: str) -> str:

@@ -204,7 +204,7 @@ class _Reader:
             self._open_link(name, attrs)
         elif name in ("b", "strong"):
             self._bold += 1
-        elif BLOCK_NAMES.match(name) or name == "body":
+        elif name in BLOCK_NAMES or name == "body":
             self._open_block(name, attrs)
 
     def _open_link(self, name: str, attrs: dict[str, str]) -> None:
@@ -252,7 +252,7 @@ class _Reader:
             self._end_link()
         elif name in ("b", "strong"):
             self._bold = max(self._bold - 1, 0)
-        elif BLOCK_NAMES.match(name):
+        elif name in BLOCK_NAMES:
             self.flush()
             for depth in range(len(self._open) - 1, max(0, len(self._open) - MAX_SEARCH), -1):
                 if self._open[depth][0] == name:

@@ -55,12 +55,12 @@ _SHARE_WORDS = frozenset(_SHARE_NAMES.split())
 _SUSPECT_NAMES = """
 ad ads advertisement advertorial also artikel baca berita cek comment comments continue dapatkan
 dibaca dilihat dok dokumentasi follow foto gabung gambar gulir halaman hit hits iklan ikuti
-ilustrasi image join keep komentar lanjutkan leave lihat pariwara photo pilihan promoted read
+ilustrasi image ist join keep komentar lanjutkan leave lihat pariwara photo pilihan promoted read
 recommended related scroll sebarkan see simak sponsored sumber terkait tinggalkan tonton tulisan
 view viewed views watch
 """
 _SUSPECTS = frozenset(_SUSPECT_NAMES.split()) | _SHARE_WORDS
-_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_FIRST_WORD = re.compile(r"[\W_]*([^\W\d_]+)")
 _TAIL = re.compile(r"\s*(?:\[\s*(?:…|\.{3,})\s*\]|\(\s*(?:…|\.{3})\s*\))\s*\Z")
 _MORE = re.compile(
     r"\s*(?:…|\.{3})?\s*(?:(?:continue|keep) reading|read more|read the rest|baca selengkapnya|"
@@ -76,9 +76,9 @@ _APPEARED = re.compile(
     r"(?:pada|di))\b.{0,200})\Z",
     re.IGNORECASE | re.DOTALL,
 )
-# What each of the three needs: most lines hold none of these and are not searched further.
-_TAIL_MARKS = ("read", "selengkapnya", "lanjut", "appeared", "pertama", "lebih dulu")
-_TAIL_ENDS = frozenset("]) \xa0")
+# Without one of these a line is not searched further, and most hold none.
+_APPEARED_MARKS = ("appeared", "pertama", "lebih dulu")
+_MORE_MARKS = ("read", "selengkapnya", "lanjut")
 
 _PLACE_NAMES = """
 aceh ambon ankara badung balikpapan bandarlampung bandung bangkalan bangkok banjar banjarmasin
@@ -151,7 +151,7 @@ def is_noise(line: str) -> bool:
     if len(line) > MAX_ASIDE_CHARS:
         return False
     first = _FIRST_WORD.match(line)
-    if first and first[0].casefold() not in _SUSPECTS:
+    if first and first[1].casefold() not in _SUSPECTS:
         return False
     if _ASIDE.match(line) or _NOISE.fullmatch(line):
         return True
@@ -164,15 +164,17 @@ def is_noise(line: str) -> bool:
 def _tailless(line: str) -> str:
     tail = line[-1000:]
     words = tail.casefold()
-    if words[-1:] not in _TAIL_ENDS and not any(mark in words for mark in _TAIL_MARKS):
-        return line
-    stated = _APPEARED.sub("", tail)
-    kept = _TAIL.sub("", stated)
+    stated = _APPEARED.sub("", tail) if _holds(words, _APPEARED_MARKS) else tail
+    kept = stated[:-20] + _TAIL.sub("", stated[-20:]) if stated.endswith((")", "]")) else stated
     if kept not in {"", stated} and kept[-1] not in _SENTENCE_ENDS:
         # The software cut the sentence, and the reader shall see that.
         kept += "…"
-    cut = _MORE.sub("", kept)
+    cut = _MORE.sub("", kept) if _holds(words, _MORE_MARKS) else kept
     return line if cut == tail else (line[:-1000] + cut).rstrip()
+
+
+def _holds(words: str, marks: tuple[str, ...]) -> bool:
+    return any(mark in words for mark in marks)
 
 
 def without_dateline(paragraph: str, source: str = "") -> str:

@@ -246,8 +246,9 @@ class Outbox:
         message = await self._store.find_message(delivery.broadcast_id, delivery.revision)
         if message is None:
             return rejection
+        shown = replace(message, preview=delivery.preview)
         try:
-            return await self._act(delivery, self._publisher.prepare(plain(message)))
+            return await self._act(delivery, self._publisher.prepare(plain(shown)))
         except MessageRejected:
             return rejection
         except PublishError as error:

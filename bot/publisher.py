@@ -23,7 +23,7 @@ from bot.errors import (
     RetryLater,
     TokenRejected,
 )
-from bot.types import Prepared, ProbeAnswer, Receipt
+from bot.types import Prepared, Preview, ProbeAnswer, Receipt
 
 if TYPE_CHECKING:
     from bot.types import Button, Destination, Message
@@ -87,7 +87,7 @@ class TelegramPublisher:
         markup = _markup(message.buttons)
         if markup is not None:
             body["reply_markup"] = markup
-        body["link_preview_options"] = _preview(message.preview_url)
+        body["link_preview_options"] = _preview(message)
         return Prepared(
             text=message.text,
             body=_tail(body),
@@ -233,9 +233,11 @@ def _button(button: Button) -> dict[str, Any]:
     return {"text": button.text, "url": button.url}
 
 
-def _preview(url: str | None) -> dict[str, Any]:
-    """A large preview of a page; none without one.
+def _preview(message: Message) -> dict[str, Any]:
+    """A preview of a page, as large as is wished; none without one.
 
-    The address is given explicitly, since the server drops the wish for large media without it.
+    The address is given explicitly, since the server drops the wish for its size without it.
     """
-    return {"is_disabled": True} if url is None else {"url": url, "prefer_large_media": True}
+    if message.preview_url is None or message.preview is Preview.NONE:
+        return {"is_disabled": True}
+    return {"url": message.preview_url, f"prefer_{message.preview}_media": True}

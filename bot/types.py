@@ -270,13 +270,15 @@ class Message:
     """A rendered Telegram message with its buttons; frozen when approved or opened.
 
     `html` is in Telegram's HTML mode, `text` what a reader sees of it (sent as it is where the
-    markup is refused), `preview_url` the page whose preview is shown, None for no preview.
+    markup is refused), `preview_url` the page whose preview is shown, None for no preview. How it
+    is shown is the chat's wish, so that `preview` is not kept with the message.
     """
 
     html: str
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()
     preview_url: str | None = None
+    preview: Preview = Preview.LARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +442,7 @@ class Delivery:
     probes: int = 0
     message_id: int | None = None
     floor_id: int | None = None
+    preview: Preview = Preview.LARGE
 
 
 @dataclass(frozen=True, slots=True)

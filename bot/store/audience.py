@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.store.rows import ms, tag_key, to_chat, to_ms
+from bot.store.rows import ms, to_chat, to_ms
 from bot.store.transactional import Verbs, reading, transactional
-from bot.types import ChatType, Member, Subscription
+from bot.store.wishes import (
+    drop_waiting,
+    end_subscription,
+    ensure_subscription,
+    keep_preview,
+    keep_rhythm,
+    labels_of,
+    live_subscription,
+    live_subscriptions,
+    mark_choosy,
+    replace_tags,
+    replace_words,
+    reschedule,
+    tag_labels,
+    to_subscription,
+)
+from bot.types import ChatType, Member, Narrowing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from bot.ports import Transaction
-    from bot.types import ChannelSetting, Chat, Row
+    from bot.types import ChannelSetting, Chat, Row, Subscription
+
+
+# Why a chat is closed that asked to be forgotten.
+STOPPED = "stopped"
 
 
 class AudienceVerbs(Verbs):
@@ -79,12 +99,16 @@ class AudienceVerbs(Verbs):
         tags: Sequence[str],
         now: datetime,
     ) -> Subscription:
-        """Narrow a chat's wish to these tags besides those it has; no tags means every story."""
-        subscription_id, live = _ensure_subscription(tx, chat_id, thread_id, "chat", now)
-        before = _tag_labels(tx, subscription_id) if live else {}
-        wanted = {**before, **_labels(tags)} if tags else {}
-        _replace_tags(tx, subscription_id, wanted)
-        return Subscription(chat_id, thread_id, tuple(wanted.values()))
+        """Narrow a chat's wish to these tags besides what it has; no tags means every story."""
+        subscription_id, live = ensure_subscription(tx, chat_id, thread_id, "chat", now)
+        before = labels_of(tx, subscription_id) if live else {}
+        replace_tags(tx, subscription_id, {**before, **tag_labels(tags)} if tags else {})
+        if not tags:
+            replace_words(tx, subscription_id, Narrowing())
+        mark_choosy(tx, subscription_id, now)
+        row = live_subscription(tx, chat_id, thread_id)
+        assert row is not None
+        return to_subscription(tx, row)
 
     @transactional
     def unsubscribe(
@@ -96,17 +120,16 @@ class AudienceVerbs(Verbs):
         now: datetime,
     ) -> Subscription | None:
         """Take tags from a chat's wish; it ends (None) without tags or with the last one."""
-        row = _live_subscription(tx, chat_id, thread_id)
+        row = live_subscription(tx, chat_id, thread_id)
         if row is None:
             return None
-        before = _tag_labels(tx, row["id"])
-        left = {key: label for key, label in before.items() if key not in _labels(tags)}
-        if tags and (left or not before):
-            _replace_tags(tx, row["id"], left)
-            return Subscription(chat_id, thread_id, tuple(left.values()))
-        tx.execute(
-            "UPDATE subscriptions SET ended_at = :now WHERE id = :id", now=ms(now), id=row["id"]
-        )
+        before = labels_of(tx, row["id"])
+        left = {key: label for key, label in before.items() if key not in tag_labels(tags)}
+        goes_on = left or not before or to_subscription(tx, row).narrowing.keywords
+        if tags and goes_on:
+            replace_tags(tx, row["id"], left)
+            return to_subscription(tx, row)
+        end_subscription(tx, row["id"], now)
         return None
 
     @reading
@@ -114,8 +137,8 @@ class AudienceVerbs(Verbs):
         self, tx: Transaction, chat_id: int, thread_id: int
     ) -> Subscription | None:
         """A chat's live wish for a topic (0: none)."""
-        row = _live_subscription(tx, chat_id, thread_id)
-        return None if row is None else _to_subscription(tx, row)
+        row = live_subscription(tx, chat_id, thread_id)
+        return None if row is None else to_subscription(tx, row)
 
     @transactional
     def record_silence(
@@ -138,6 +161,34 @@ class AudienceVerbs(Verbs):
         )
 
     @transactional
+    def forget_chat(self, tx: Transaction, chat_id: int, now: datetime) -> None:
+        """Delete what is known of a chat: its wishes, language, zone, title and number.
+
+        That deliveries were made stays on record, with nothing that says to whom; the number of a
+        chat in which one is under way goes as soon as that is settled (`forget_stopped`).
+        """
+        tx.execute(
+            "UPDATE deliveries SET state = 'cancelled', settled_at = :now"
+            " WHERE chat_id = :id AND state = 'pending'",
+            now=ms(now),
+            id=chat_id,
+        )
+        _delete_subscriptions(tx, chat_id)
+        tx.execute(
+            "UPDATE chats SET title = NULL, username = NULL, language = NULL, zone = NULL,"
+            " closed_at = :now, closed_reason = :reason WHERE id = :id",
+            now=ms(now),
+            reason=STOPPED,
+            id=chat_id,
+        )
+        _forget_numbers(tx)
+
+    @transactional
+    def forget_stopped(self, tx: Transaction) -> None:
+        """Delete the numbers of chats that asked to be forgotten and where nothing is under way."""
+        _forget_numbers(tx)
+
+    @transactional
     def record_channels(
         self, tx: Transaction, channels: Sequence[ChannelSetting], now: datetime
     ) -> list[str]:
@@ -149,7 +200,7 @@ class AudienceVerbs(Verbs):
         )
         for channel in channels:
             chat_id = _channel_chat(tx, channel.chat, now)
-            subscription_id, _ = _ensure_subscription(
+            subscription_id, _ = ensure_subscription(
                 tx, chat_id, channel.thread_id, "settings", now
             )
             tx.execute(
@@ -157,7 +208,7 @@ class AudienceVerbs(Verbs):
                 silent_at=ms(now) if channel.silent else None,
                 id=subscription_id,
             )
-            _replace_tags(tx, subscription_id, _labels(channel.tags))
+            replace_tags(tx, subscription_id, tag_labels(channel.tags))
         rows = tx.fetch(
             "SELECT username FROM chats c WHERE telegram_id IS NULL AND EXISTS"
             " (SELECT 1 FROM subscriptions s WHERE s.chat_id = c.id AND s.ended_at IS NULL)"
@@ -173,7 +224,7 @@ class AudienceVerbs(Verbs):
             after=after_id,
             limit=limit,
         )
-        return [Member(to_chat(row), _live_subscriptions(tx, row["id"])) for row in chats]
+        return [Member(to_chat(row), live_subscriptions(tx, row["id"])) for row in chats]
 
     @transactional
     def record_members(self, tx: Transaction, members: Sequence[Member], now: datetime) -> None:
@@ -217,29 +268,27 @@ def _take_over(tx: Transaction, member: Member, now: datetime) -> None:
         },
     )
     tx.execute(
-        "UPDATE chats SET language = :language, closed_at = :closed_at,"
+        "UPDATE chats SET language = :language, zone = :zone, closed_at = :closed_at,"
         " closed_reason = :closed_reason WHERE id = :id",
         language=chat.language,
+        zone=chat.zone,
         closed_at=to_ms(chat.closed_at),
         closed_reason=chat.closed_reason,
         id=row["id"],
     )
     for wish in member.subscriptions:
-        subscription_id, _ = _ensure_subscription(tx, row["id"], wish.thread_id, "chat", now)
+        subscription_id, _ = ensure_subscription(tx, row["id"], wish.thread_id, "chat", now)
         tx.execute(
             "UPDATE subscriptions SET silent_at = :silent_at WHERE id = :id",
             silent_at=ms(now) if wish.silent else None,
             id=subscription_id,
         )
-        _replace_tags(tx, subscription_id, _labels(wish.tags))
-
-
-def _live_subscriptions(tx: Transaction, chat_id: int) -> tuple[Subscription, ...]:
-    rows = tx.fetch(
-        "SELECT * FROM subscriptions WHERE chat_id = :id AND ended_at IS NULL ORDER BY thread_id",
-        id=chat_id,
-    )
-    return tuple(_to_subscription(tx, row) for row in rows)
+        replace_tags(tx, subscription_id, tag_labels(wish.tags))
+        replace_words(tx, subscription_id, wish.narrowing)
+        keep_rhythm(tx, subscription_id, wish.rhythm, now)
+        keep_preview(tx, subscription_id, wish.preview)
+        mark_choosy(tx, subscription_id, now)
+        reschedule(tx, [subscription_id], now)
 
 
 def _upsert_chat(tx: Transaction, values: dict[str, str | int | None]) -> Row:
@@ -271,6 +320,8 @@ def close_chat(tx: Transaction, chat_id: int, reason: str, now: datetime) -> Non
         reason=reason,
         id=chat_id,
     )
+    drop_waiting(tx, _belongs_to(chat_id))
+    tx.execute("UPDATE subscriptions SET digest_at = NULL WHERE chat_id = :id", id=chat_id)
 
 
 def move_chat(tx: Transaction, chat_id: int, telegram_id: int, chat_type: ChatType) -> None:
@@ -319,18 +370,38 @@ def _merge_chat(tx: Transaction, source: int, target: int) -> None:
         target=target,
     )
     tx.execute("DELETE FROM deliveries WHERE chat_id = :source", source=source)
-    tx.execute(
-        "DELETE FROM subscription_tags WHERE subscription_id IN"
-        " (SELECT id FROM subscriptions WHERE chat_id = :source)",
-        source=source,
-    )
-    tx.execute("DELETE FROM subscriptions WHERE chat_id = :source", source=source)
+    _delete_subscriptions(tx, source)
     tx.execute(
         "UPDATE known_messages SET space = :target WHERE space = :source",
         source=source,
         target=target,
     )
     tx.execute("DELETE FROM chats WHERE id = :source", source=source)
+
+
+def _forget_numbers(tx: Transaction) -> None:
+    stopped = (
+        "telegram_id IS NOT NULL AND closed_reason = :reason AND NOT EXISTS (SELECT 1"
+        " FROM deliveries d WHERE d.chat_id = chats.id AND d.state IN ('sending', 'unknown'))"
+    )
+    # Without its id a message is out of reach, for corrections too.
+    tx.execute(
+        "UPDATE deliveries SET message_id = NULL, floor_id = NULL WHERE chat_id IN"
+        f" (SELECT id FROM chats WHERE {stopped})",
+        reason=STOPPED,
+    )
+    tx.execute(f"UPDATE chats SET telegram_id = NULL WHERE {stopped}", reason=STOPPED)
+
+
+def _delete_subscriptions(tx: Transaction, chat_id: int) -> None:
+    for table in ("subscription_tags", "subscription_words", "digest_stories"):
+        tx.execute(f"DELETE FROM {table} WHERE {_belongs_to(chat_id)}")
+    tx.execute("DELETE FROM subscriptions WHERE chat_id = :id", id=chat_id)
+
+
+def _belongs_to(chat_id: int) -> str:
+    """A condition on rows of a chat's subscriptions."""
+    return f"subscription_id IN (SELECT id FROM subscriptions WHERE chat_id = {int(chat_id)})"
 
 
 def _channel_chat(tx: Transaction, chat: str | int, now: datetime) -> int:
@@ -356,60 +427,3 @@ def _channel_chat(tx: Transaction, chat: str | int, now: datetime) -> int:
         )
     chat_id: int = rows[0]["id"]
     return chat_id
-
-
-def _ensure_subscription(
-    tx: Transaction, chat_id: int, thread_id: int, origin: str, now: datetime
-) -> tuple[int, bool]:
-    """The subscription's id, live from now on, and whether it was live before."""
-    live = _live_subscription(tx, chat_id, thread_id) is not None
-    rows = tx.fetch(
-        "INSERT INTO subscriptions (chat_id, thread_id, origin, created_at)"
-        " VALUES (:chat_id, :thread_id, :origin, :now)"
-        " ON CONFLICT (chat_id, thread_id) DO UPDATE SET ended_at = NULL,"
-        " origin = excluded.origin RETURNING id",
-        chat_id=chat_id,
-        thread_id=thread_id,
-        origin=origin,
-        now=ms(now),
-    )
-    return rows[0]["id"], live
-
-
-def _live_subscription(tx: Transaction, chat_id: int, thread_id: int) -> Row | None:
-    rows = tx.fetch(
-        "SELECT * FROM subscriptions WHERE chat_id = :chat_id AND thread_id = :thread_id"
-        " AND ended_at IS NULL",
-        chat_id=chat_id,
-        thread_id=thread_id,
-    )
-    return rows[0] if rows else None
-
-
-def _to_subscription(tx: Transaction, row: Row) -> Subscription:
-    return Subscription(
-        chat_id=row["chat_id"],
-        thread_id=row["thread_id"],
-        tags=tuple(_tag_labels(tx, row["id"]).values()),
-        silent=row["silent_at"] is not None,
-    )
-
-
-def _labels(tags: Sequence[str]) -> dict[str, str]:
-    return {key: tag.lstrip("#").strip() for tag in tags if (key := tag_key(tag))}
-
-
-def _tag_labels(tx: Transaction, subscription_id: int) -> dict[str, str]:
-    rows = tx.fetch(
-        "SELECT tag, label FROM subscription_tags WHERE subscription_id = :id ORDER BY tag",
-        id=subscription_id,
-    )
-    return {row["tag"]: row["label"] for row in rows}
-
-
-def _replace_tags(tx: Transaction, subscription_id: int, labels: dict[str, str]) -> None:
-    tx.execute("DELETE FROM subscription_tags WHERE subscription_id = :id", id=subscription_id)
-    tx.execute_many(
-        "INSERT INTO subscription_tags (subscription_id, tag, label) VALUES (:id, :tag, :label)",
-        [{"id": subscription_id, "tag": tag, "label": label} for tag, label in labels.items()],
-    )

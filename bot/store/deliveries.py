@@ -332,8 +332,8 @@ def space_of(chat_type: ChatType, chat_id: int) -> int:
 def _claim(tx: Transaction, plan: ClaimPlan) -> list[Delivery]:
     rows = tx.fetch(
         "SELECT d.id, d.broadcast_id, b.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
-        " d.attempt + 1 AS attempt, d.failures, d.probes, c.telegram_id, c.username, c.type,"
-        f" {SENT_MESSAGE} AS message_id, (SELECT MAX(k.message_id) FROM known_messages k"
+        " d.preview, d.attempt + 1 AS attempt, d.failures, d.probes, c.telegram_id, c.username,"
+        f" c.type, {SENT_MESSAGE} AS message_id, (SELECT MAX(k.message_id) FROM known_messages k"
         " WHERE k.space = CASE WHEN c.type IN ('private', 'group') THEN 0 ELSE d.chat_id END)"
         " AS floor_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
         f" JOIN broadcasts b ON b.id = d.broadcast_id WHERE {READY}"
@@ -366,8 +366,8 @@ def _load(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
         return []
     rows = tx.fetch(
         "SELECT d.id, d.broadcast_id, d.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
-        " d.attempt, d.failures, d.probes, d.floor_id, c.telegram_id, c.username, c.type,"
-        f" {SENT_MESSAGE} AS message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
+        " d.preview, d.attempt, d.failures, d.probes, d.floor_id, c.telegram_id, c.username,"
+        f" c.type, {SENT_MESSAGE} AS message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
         f" WHERE d.id IN ({_listed(ids)}) ORDER BY d.lane, d.id"
     )
     return [to_delivery(row) for row in rows]

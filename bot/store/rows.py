@@ -17,6 +17,7 @@ from bot.types import (
     Destination,
     FeedForPoll,
     Message,
+    Preview,
     Story,
 )
 
@@ -102,6 +103,7 @@ def to_chat(row: Row) -> Chat:
         language=row["language"],
         closed_at=to_moment(row["closed_at"]),
         closed_reason=row["closed_reason"],
+        zone=row["zone"],
     )
 
 
@@ -137,6 +139,7 @@ def to_delivery(row: Row) -> Delivery:
         probes=row["probes"],
         message_id=row["message_id"],
         floor_id=row["floor_id"],
+        preview=Preview(row["preview"] or Preview.LARGE),
     )
 
 

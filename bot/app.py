@@ -40,9 +40,10 @@ from bot.limits import Budget
 from bot.outbox import Outbox
 from bot.probing import Prober
 from bot.publisher import TelegramPublisher
+from bot.relating import relate_due
 from bot.render import Renderer
 from bot.settings import FREE_RATE
-from bot.shorten import PyshortenersShortener
+from bot.shorten import AT_ONCE, PyshortenersShortener
 from bot.store import NotedMessage, Store
 from bot.transport import AiohttpRequest, BudgetRateLimiter
 from bot.types import ChatType, Entry
@@ -74,7 +75,6 @@ KEEP_UPDATES = timedelta(days=2)
 STOP_WITHIN_S = 10.0
 SEND_CONNECTIONS = 256
 POLL_CONNECTIONS = 2
-SHORTENER_THREADS = 4
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 
 _log = logging.getLogger(__name__)
@@ -244,7 +244,7 @@ def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | Non
     """The backend that the settings name, if any; our own links need none."""
     if settings.shortener in {"none", "own"}:
         return None
-    threads = ThreadPoolExecutor(SHORTENER_THREADS, thread_name_prefix="shortener")
+    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="shortener")
     stack.callback(threads.shutdown, wait=False, cancel_futures=True)
     return PyshortenersShortener(settings.shortener, settings.shortener_key, threads)
 
@@ -283,7 +283,10 @@ async def prepare(parts: Parts) -> None:
 
 def services(parts: Parts, role: Role) -> list[Service]:
     """The services of a role; each runs until `stopping` is set."""
-    chosen: list[Service] = [partial(repeat, partial(count_clicks, parts), COUNT_EVERY_S)]
+    chosen: list[Service] = [
+        partial(repeat, partial(count_clicks, parts), COUNT_EVERY_S),
+        partial(repeat, partial(keep_late_links, parts), IDLE_S),
+    ]
     if Role.WEB in role:
         chosen.append(partial(run_web, parts))
     if Role.WORKER in role:
@@ -293,6 +296,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
             partial(repeat, partial(keep_leases, parts), KEEP_LEASES_EVERY_S),
             partial(repeat, parts.prober.settle_due, PROBE_EVERY_S),
             partial(repeat, partial(tidy, parts), TIDY_EVERY_S),
+            partial(repeat, partial(relate_due, parts.store), IDLE_S),
             partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
             parts.outbox.run,
         ]
@@ -364,6 +368,11 @@ async def count_clicks(parts: Parts, now: datetime) -> bool:
     """Write the clicks that came since the last time."""
     await parts.clicks.flush(now)
     return False
+
+
+async def keep_late_links(parts: Parts, _: datetime) -> bool:
+    """Keep what a shortener answered after its message had left."""
+    return await parts.broadcasts.keep_late_links()
 
 
 async def count_last_clicks(clicks: Clicks) -> None:

@@ -45,13 +45,28 @@ class Transaction(Protocol):
         """Run a statement once for each set of parameters."""
         ...
 
-    def search(
-        self, terms: Sequence[str], *, every: bool, limit: int, offset: int = 0
-    ) -> list[int]:
-        """Ids of the stories that hold every term (or any), best first.
+    def post(self, story_id: int, terms: Iterable[int]) -> None:
+        """Make a story findable by its terms: ids of words, negative for one in the title too.
 
-        The one query that differs by driver. Terms are words or phrases, never query syntax.
+        What differs by driver is how stories are found by terms: this and the next three.
         """
+        ...
+
+    def unpost(self, story_id: int, terms: Iterable[int]) -> None:
+        """Take back what `post` did with the very same terms."""
+        ...
+
+    def holding(
+        self, groups: Sequence[Sequence[int]], without: Sequence[int], limit: int
+    ) -> list[int]:
+        """Ids of the stories that hold a term of each group and none of `without`.
+
+        The last stored come first. There is at least one group, and no group is empty.
+        """
+        ...
+
+    def tally(self, weights: Mapping[int, float], limit: int) -> list[int]:
+        """Ids of the stories whose terms weigh most, the heaviest first."""
         ...
 
 

@@ -11,10 +11,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
-    ["markup", "telegram_html", "links", "related", "wishes", "visitors"],
+    ["markup", "telegram_html", "links", "relevance", "wishes", "visitors"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
-    ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "outbox", "probing", "clicks"],
+    ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "outbox", "probing", "clicks", "relating"],
     ["chat", "web", "preview", "moving", "sandbox"],
     ["app"],
     ["check", "demo"],

@@ -23,8 +23,6 @@ from factories import (
     stored_story,
     subscribed_chat,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from bot.errors import DatabaseError
 from bot.store import NotedMessage, PollPlan, Store
@@ -108,39 +106,6 @@ async def test_latest_of_a_tag_ignores_case_and_hash(store: Store) -> None:
     assert await store.list_tags(5) == ["kota tangerang"]
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [
-        ["banjir"],
-        ["BANJIR", "siaga"],
-        ['"banjir"'],
-        ["banjir*"],
-        ["a AND"],
-        ["("],
-        ["-"],
-        ["\0"],
-        [],
-    ],
-)
-async def test_search_takes_any_text_for_words(store: Store, terms: list[str]) -> None:
-    await stored_story(store, 1, title="Banjir: kota siaga", summary="Warga mengungsi")
-    found = await store.list_matching(terms, every=True, limit=5)
-    expected = {"banjir", "BANJIR", '"banjir"', "banjir*"}
-    assert bool(found) == bool(expected & set(terms[:1]))
-
-
-async def test_search_finds_every_word_or_any(store: Store) -> None:
-    await stored_story(store, 1, title="Banjir di Cilegon")
-    assert await store.list_matching(["banjir", "serang"], every=True, limit=5) == []
-    assert len(await store.list_matching(["banjir", "serang"], every=False, limit=5)) == 1
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.lists(st.text(st.characters(), max_size=40), max_size=4), st.booleans())
-async def test_search_never_fails(store: Store, terms: list[str], every: bool) -> None:
-    assert await store.list_matching(terms, every=every, limit=3) == []
-
-
 async def test_fan_out_reaches_who_wants_the_story_and_nobody_twice(store: Store) -> None:
     story = await stored_story(store, 1, tags=("Politik",))
     everything = await subscribed_chat(store, 1)
@@ -222,7 +187,7 @@ async def test_retractions_go_before_corrections_before_stories(store: Store) ->
     await record(store, first, sent(50))
     await opened_broadcast(store, await stored_story(store, 2), "rutin")
     await revise(store, "Judul baru")
-    (stale,) = [item for item in await store.list_stale(5) if item.broadcast.id == broadcast]
+    (stale,) = [item for item in await store.list_stale(5, NOW) if item.broadcast.id == broadcast]
     await store.record_revision(stale, message("baru"), NOW)
     (edit,) = await claimed(store, NOW + PACE)
     assert (edit.action, edit.message_id) == (Action.EDIT, 50)
@@ -264,7 +229,7 @@ async def test_a_lease_is_kept_by_its_worker_and_lapses_with_it(store: Store) ->
 
 async def test_an_edit_whose_process_died_is_simply_due_again(store: Store) -> None:
     await sent_and_stale(store)
-    (stale,) = await store.list_stale(5)
+    (stale,) = await store.list_stale(5, NOW)
     await store.record_revision(stale, message("baru"), NOW)
     await claimed(store, NOW + PACE, limit=1)
     assert await store.release_lapsed(NOW + PACE + DELIVERY_LEASE) == 1
@@ -368,10 +333,10 @@ async def sent_and_stale(store: Store) -> None:
 
 async def test_a_revision_edits_what_went_out_and_changes_what_waits(store: Store) -> None:
     await sent_and_stale(store)
-    (stale,) = await store.list_stale(5)
+    (stale,) = await store.list_stale(5, NOW)
     assert stale.story.title == "Judul baru"
     assert await store.record_revision(stale, message("baru"), NOW) == 1
-    assert await store.list_stale(5) == []
+    assert await store.list_stale(5, NOW) == []
     deliveries = await claimed(store, NOW + PACE)
     assert [(d.action, d.message_id, d.revision) for d in deliveries] == [
         (Action.EDIT, 50, 2),
@@ -385,9 +350,9 @@ async def test_a_revision_edits_what_went_out_and_changes_what_waits(store: Stor
 
 async def test_a_revision_that_shows_nothing_new_edits_nothing(store: Store) -> None:
     await sent_and_stale(store)
-    (stale,) = await store.list_stale(5)
+    (stale,) = await store.list_stale(5, NOW)
     assert await store.record_revision(stale, message("lama"), NOW) == 0
-    assert await store.list_stale(5) == []
+    assert await store.list_stale(5, NOW) == []
 
 
 async def test_message_ids_are_known_by_the_space_that_counts_them(store: Store) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from telegram import MessageEntity
 
+from bot import relating
 from bot.chat.stories import lines
 from bot.store.rows import tag_key
 from bot.text import ELLIPSIS, is_blank, one_line, shorten
@@ -30,12 +31,10 @@ NUMBERS_IN_ROW: Final = 5
 MAX_CALLBACK_BYTES: Final = 64
 LONGEST_WORDS_CHARS: Final = 200
 LONGEST_BUTTON_CHARS: Final = 24
-MOST_TERMS: Final = 16
 SHARE: Final = "share:"
 TEXTS: Final = "texts:"
 
 _PLACE: Final = re.compile(r"(.*):(\d{1,6})x(\d{1,2})(a?)(?:@(\d{1,18}))?", re.DOTALL | re.ASCII)
-_TELLING: Final = re.compile(r"[^\W_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +97,13 @@ def tidy_words(words: str) -> str:
     return shorten(one_line(words), LONGEST_WORDS_CHARS, len)
 
 
-def search_terms(words: str) -> list[str]:
-    """Give the words that can be searched for; what has neither letter nor digit is none."""
-    return [word for word in words.split() if _TELLING.search(word)][:MOST_TERMS]
-
-
 async def search(store: Store, page: Page) -> tuple[Page, list[Story]]:
-    """Find a page of stories and one more: with all the words, else, from the start, with any.
+    """Find a page of stories and one more: with all the words, else with any.
 
     Gives the page as it was searched in the end.
     """
-    terms = search_terms(page.words)
-    found = await store.list_matching(
-        terms, every=page.every, limit=page.count + 1, offset=page.offset
-    )
-    if found or not page.every or page.offset or len(terms) < 2:
-        return page, found
-    either = replace(page, every=False)
-    return either, await store.list_matching(terms, every=False, limit=page.count + 1)
+    found = await relating.search(store, page.words, page.count + 1, page.offset)
+    return replace(page, every=not found.relaxed), list(found.stories)
 
 
 async def latest_message(ask: Ask, page: Page) -> Message:

@@ -15,7 +15,7 @@ from bot.dates import ago
 from bot.errors import FetchError, SourceError
 from bot.identity import sight_entry
 from bot.links import canonical, read_short_code, story_key
-from bot.related import closest, telling_terms
+from bot.relating import related_of
 from bot.text import for_telegram, is_blank, one_line, shorten
 from bot.types import Story
 
@@ -35,7 +35,6 @@ RELATED: Final = 5
 MOST_LINKS: Final = 20
 LONGEST_TOLD_CHARS: Final = 4_000
 READ_WITHIN_S: Final = 12.0
-CANDIDATES: Final = 60
 LONGEST_LINE_CHARS: Final = 160
 LONGEST_SECTION_CHARS: Final = 40
 LONGEST_LINK_BYTES: Final = 1_500
@@ -102,11 +101,7 @@ def note(story: Story, now: datetime, desk: Desk, language: str) -> str:
 
 async def related_stories(desk: Desk, story: Story) -> list[Story]:
     """Give the stories that are about the same matter, the closest first; none rather than junk."""
-    terms = telling_terms(story)
-    if not terms:
-        return []
-    found = await desk.store.list_matching(terms, every=False, limit=CANDIDATES)
-    return closest(story, found, RELATED)
+    return await related_of(desk.store, story, RELATED)
 
 
 async def is_open(desk: Desk, story: Story) -> bool:

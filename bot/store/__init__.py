@@ -12,7 +12,7 @@ from bot.store.changes import (
     Absence,
     ArchiveForVisit,
     ChangeVerbs,
-    Listing,
+    FeedListing,
     Visit,
 )
 from bot.store.clicks import ClickVerbs
@@ -30,7 +30,9 @@ from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.reading import ReadingVerbs
+from bot.store.relevance import Indexed, Link, RelevanceVerbs, Vocabulary
 from bot.store.retractions import RetractionVerbs
+from bot.store.wishes import WishVerbs
 
 __all__ = [
     "Absence",
@@ -38,10 +40,12 @@ __all__ = [
     "ClaimPlan",
     "Crowd",
     "FeedHealth",
+    "FeedListing",
     "HubDoor",
     "HubHealth",
+    "Indexed",
     "KnownIds",
-    "Listing",
+    "Link",
     "Neighbour",
     "NotedMessage",
     "OutboxHealth",
@@ -51,6 +55,7 @@ __all__ = [
     "StoryBroadcast",
     "Unconfirmed",
     "Visit",
+    "Vocabulary",
 ]
 
 
@@ -59,10 +64,12 @@ class Store(
     HubVerbs,
     NewsroomVerbs,
     AudienceVerbs,
+    WishVerbs,
     BroadcastVerbs,
     ChangeVerbs,
     RetractionVerbs,
     ReadingVerbs,
+    RelevanceVerbs,
     DeliveryVerbs,
     InboxVerbs,
     ClickVerbs,

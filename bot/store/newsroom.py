@@ -133,22 +133,6 @@ class NewsroomVerbs(Verbs):
         return [to_story(row) for row in rows]
 
     @reading
-    def list_matching(
-        self,
-        tx: Transaction,
-        terms: Sequence[str],
-        *,
-        every: bool,
-        limit: int,
-        offset: int = 0,
-    ) -> list[Story]:
-        """Stories that hold every term (or any), best first; withdrawn ones are left out."""
-        ids = tx.search(terms, every=every, limit=limit, offset=offset)
-        shown = "s.id = :id AND s.withdrawn_at IS NULL"
-        stories = [_first(_select_stories(tx, shown, id=story_id)) for story_id in ids]
-        return [story for story in stories if story is not None]
-
-    @reading
     def list_tags(self, tx: Transaction, limit: int) -> list[str]:
         """Tags that the newest stories use, the most used first, as comparison keys."""
         rows = tx.fetch(

@@ -1,0 +1,217 @@
+"""How close two stories are: words weighed by their rarity, beginnings of words, runs of letters.
+
+A profile is what is asked about, a candidate a stored story. The steps and their weights were
+chosen on labelled news in two languages; tests/benchmarks/relevance.py measures them.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+COUNT: Final = struct.Struct("<IB")
+IN_TITLE: Final = 0x80
+MOST_TIMES: Final = 0x7F
+TITLE_BONUS: Final = 2.0
+
+# Candidates share rare words; the sum of the stories behind these words bounds the work.
+MOST_POSTINGS: Final = 6_000
+MOST_TERMS: Final = 40
+TITLE_PRIORITY: Final = 4.0
+CANDIDATES: Final = 120
+COMPARED_CLOSELY: Final = 25
+
+STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
+WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
+LEAST_CLOSENESS: Final = 0.25
+COPY: Final = 0.9
+RECENT_DAYS: Final = 7.0
+RECENCY_POWER: Final = 0.15
+DAY_S: Final = 86_400.0
+
+Vector = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWord:
+    """A word of the index: its number and how many stories hold it."""
+
+    id: int
+    stories: int
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """The lengths of a story's vector and of its title's, when there were so many stories."""
+
+    whole: float
+    title: float
+    stories: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is asked about: the weight of each word by its number, made to length 1.
+
+    `rare` are the words by which candidates are found, with their weights.
+    """
+
+    weights: dict[int, float]
+    rare: dict[int, float]
+
+
+def rarity(stories: int, all_stories: int) -> float:
+    """How telling a word is that so many of all stories hold; 1 where all do."""
+    return math.log((1 + all_stories) / (1 + stories)) + 1.0
+
+
+def weight_of(flagged: int) -> float:
+    """What a word weighs in a story by its count, before rarity."""
+    times = flagged & MOST_TIMES
+    weight = 1.0 + math.log(times) if times else 0.0
+    return weight + TITLE_BONUS if flagged & IN_TITLE else weight
+
+
+def flagged_count(in_title: int, in_body: int) -> int:
+    """A word's count as it is stored: times in the text, and whether the title holds it."""
+    return min(in_body, MOST_TIMES) | (IN_TITLE if in_title else 0)
+
+
+def packed(counts: Mapping[int, int]) -> bytes:
+    """Counts by a word's number as bytes: five a word, in the order of the numbers."""
+    return b"".join(COUNT.pack(*item) for item in sorted(counts.items()))
+
+
+def unpacked(data: bytes) -> list[tuple[int, int]]:
+    """What `packed` made: (number, flagged count)."""
+    return list(COUNT.iter_unpack(data))
+
+
+def count_of(data: bytes, word_id: int) -> int | None:
+    """A word's flagged count in packed counts; None where the story does not hold it."""
+    key = word_id.to_bytes(4, "little")
+    at = data.find(key)
+    while at >= 0 and at % COUNT.size:
+        at = data.find(key, at + 1)
+    return None if at < 0 else data[at + 4]
+
+
+def terms(counts: Iterable[tuple[int, int]]) -> list[int]:
+    """The terms by which a story is found: each word, negative once more for one in the title."""
+    found: list[int] = []
+    for word_id, flagged in counts:
+        found.append(word_id)
+        if flagged & IN_TITLE:
+            found.append(-word_id)
+    return found
+
+
+def norms(counts: Iterable[tuple[int, int]], held: Mapping[int, int], all_stories: int) -> Norms:
+    """The norms of a story's counts; `held` says how many stories hold each word."""
+    whole = title = 0.0
+    for word_id, flagged in counts:
+        if flagged:
+            rare = rarity(held.get(word_id, 1), all_stories)
+            whole += (weight_of(flagged) * rare) ** 2
+            if flagged & IN_TITLE:
+                title += rare**2
+    return Norms(math.sqrt(whole) or 1.0, math.sqrt(title) or 1.0, all_stories)
+
+
+def profile(
+    counted: Mapping[str, tuple[int, int]], known: Mapping[str, KnownWord], all_stories: int
+) -> Profile:
+    """Weigh the words of a story or text; one that no story holds is as rare as can be."""
+    weights: dict[int, float] = {}
+    square = 0.0
+    picked: list[tuple[float, KnownWord, float]] = []
+    for word, (in_title, in_body) in counted.items():
+        flagged = flagged_count(in_title, in_body)
+        if not flagged:
+            continue
+        found = known.get(word)
+        rare = rarity(found.stories if found else 1, all_stories)
+        weight = weight_of(flagged)
+        square += (weight * rare) ** 2
+        if found:
+            weights[found.id] = weight * rare * rare
+            share = rare * rare * (2.0 if in_title else 1.0)
+            picked.append((found.stories / (TITLE_PRIORITY if in_title else 1.0), found, share))
+    length = math.sqrt(square) or 1.0
+    return Profile({key: value / length for key, value in weights.items()}, _rarest(picked))
+
+
+def similarity(asked: Profile, counts: bytes, known: Norms) -> tuple[float, float]:
+    """The cosine with a stored story, and with its title alone."""
+    weights = asked.weights
+    whole = title = 0.0
+    for word_id, flagged in COUNT.iter_unpack(counts):
+        weight = weights.get(word_id)
+        if weight and flagged:
+            whole += weight * _WEIGHTS[flagged]
+            if flagged & IN_TITLE:
+                title += weight
+    return whole / known.whole, title / known.title
+
+
+def recency(apart: timedelta) -> float:
+    """How much the time between two stories takes off, from 1 downwards: slowly, ever slower."""
+    days = abs(apart.total_seconds()) / DAY_S
+    return float((1.0 + days / RECENT_DAYS) ** -RECENCY_POWER)
+
+
+def vector(counts: Mapping[str, int], held: Mapping[str, int] | None, all_stories: int) -> Vector:
+    """Counts as a vector of length 1: by rarity where it is known, else as they are."""
+    if held is None:
+        weights = {key: float(times) for key, times in counts.items()}
+    else:
+        weights = {
+            key: (1.0 + math.log(times)) * rarity(held.get(key, 1), all_stories)
+            for key, times in counts.items()
+        }
+    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+    return {key: weight / length for key, weight in weights.items()}
+
+
+def dot(first: Vector, second: Vector) -> float:
+    """The cosine of two vectors of length 1."""
+    if len(second) < len(first):
+        first, second = second, first
+    return sum(weight * second.get(key, 0.0) for key, weight in first.items())
+
+
+def closeness(whole: float, title: float, stems: float, grams: float) -> float:
+    """One measure from 0 to 1 of the four likenesses."""
+    total = whole + TITLE_WEIGHT * title + STEM_WEIGHT * stems + GRAM_WEIGHT * grams
+    return total / WHOLE_WEIGHT
+
+
+def without_copies(vectors: Sequence[Vector], limit: int) -> list[int]:
+    """Choose places in order, at most `limit`, leaving out what copies one chosen before."""
+    chosen: list[int] = []
+    for place, one in enumerate(vectors):
+        if len(chosen) == limit:
+            break
+        if all(dot(one, vectors[other]) <= COPY for other in chosen):
+            chosen.append(place)
+    return chosen
+
+
+def _rarest(picked: list[tuple[float, KnownWord, float]]) -> dict[int, float]:
+    rare: dict[int, float] = {}
+    postings = 0
+    for _, word, share in sorted(picked, key=lambda item: (item[0], item[1].id)):
+        postings += word.stories
+        if rare and (postings > MOST_POSTINGS or len(rare) == MOST_TERMS):
+            break
+        rare[word.id] = share
+    return rare
+
+
+_WEIGHTS: Final = tuple(weight_of(flagged) for flagged in range(256))

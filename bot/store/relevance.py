@@ -1,0 +1,383 @@
+"""The index of words: which stories hold them, and which stories are related."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.relevance import ranking
+from bot.relevance.ranking import KnownWord, Norms
+from bot.relevance.words import EVERY_STORY, stem
+from bot.store.rows import STORY_COLUMNS, to_moment, to_story
+from bot.store.transactional import Verbs, reading, transactional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from bot.ports import Transaction
+    from bot.relevance.words import Wording
+    from bot.types import Row, Story
+
+AT_ONCE = 100
+LATER_KEPT = 10
+# Rarities drift as stories come in; a story's norms are made anew when there are twice as many.
+STALE_TIMES = 2
+DUE = "(worded_revision IS NULL OR worded_revision <> revision)"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words asked for that the index holds, and the number of all stories."""
+
+    words: dict[str, KnownWord]
+    stories: int
+
+    def held(self) -> dict[str, int]:
+        """How many stories hold each word."""
+        return {word: known.stories for word, known in self.words.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A story as the index knows it; `counts` as ranking packs them."""
+
+    id: int
+    shown_at: datetime
+    counts: bytes
+    norms: Norms
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A related story by its id, and how strongly it is related, recency included."""
+
+    story_id: int
+    strength: float
+
+
+class RelevanceVerbs(Verbs):
+    """Queries and writes over words and related lists."""
+
+    @reading
+    def list_unworded(self, tx: Transaction, limit: int) -> list[Story]:
+        """Stories whose present revision the index has not read, the last stored first."""
+        columns = STORY_COLUMNS.replace("s.", "")
+        rows = tx.fetch(
+            f"SELECT {columns} FROM stories WHERE {DUE} ORDER BY id DESC LIMIT :limit",
+            limit=limit,
+        )
+        return [to_story(row) for row in rows]
+
+    @transactional
+    def record_wordings(self, tx: Transaction, read: Sequence[tuple[Story, Wording]]) -> int:
+        """Index stories as they were read; one that changed meanwhile stays due.
+
+        Gives how many were indexed.
+        """
+        claimed = 0
+        for story, wording in sorted(read, key=lambda item: item[0].id):
+            rows = tx.fetch(
+                f"SELECT id FROM stories WHERE id = :id AND revision = :revision AND {DUE}"
+                " {skip_locked}",
+                id=story.id,
+                revision=story.revision,
+            )
+            if rows:
+                _forget_words(tx, story.id)
+                _record_words(tx, story, wording)
+                claimed += 1
+        return claimed
+
+    @reading
+    def find_words(self, tx: Transaction, words: Iterable[str]) -> Vocabulary:
+        """Look words up; those that no story holds are left out."""
+        return _vocabulary(tx, words)
+
+    @reading
+    def list_words_from(self, tx: Transaction, beginning: str, limit: int) -> list[str]:
+        """Words that begin so, those of the most stories first."""
+        rows = tx.fetch(
+            "SELECT word FROM words WHERE word > :low AND word < :high AND stories > 0"
+            " AND word NOT LIKE '%*' ORDER BY stories DESC, word LIMIT :limit",
+            low=beginning,
+            high=beginning + "\U0010ffff",
+            limit=limit,
+        )
+        return [row["word"] for row in rows]
+
+    @reading
+    def list_holding(
+        self,
+        tx: Transaction,
+        groups: Sequence[Sequence[int]],
+        without: Sequence[int],
+        limit: int,
+    ) -> list[Indexed]:
+        """Stories that hold a term of each group and none of `without`, the last stored first."""
+        return _indexed(tx, tx.holding(groups, without, limit) if groups else [])
+
+    @reading
+    def list_heaviest(
+        self, tx: Transaction, weights: Mapping[int, float], limit: int
+    ) -> list[Indexed]:
+        """Stories whose terms weigh most, the heaviest first."""
+        return _indexed(tx, tx.tally(weights, limit))
+
+    @reading
+    def list_shown(self, tx: Transaction, ids: Sequence[int]) -> list[Story]:
+        """Stories by their ids, in that order; unknown and withdrawn ones are left out."""
+        return _shown(tx, ids)
+
+    @reading
+    def find_moment(self, tx: Transaction, story_id: int) -> datetime | None:
+        """When a stored story was shown first."""
+        rows = tx.fetch("SELECT shown_at FROM stories WHERE id = :id", id=story_id)
+        return to_moment(rows[0]["shown_at"]) if rows else None
+
+    @reading
+    def list_unrelated(self, tx: Transaction, limit: int) -> list[Story]:
+        """Indexed stories without a list of related ones, the last stored first."""
+        rows = tx.fetch(
+            f"SELECT {STORY_COLUMNS} FROM story_words w JOIN stories s ON s.id = w.story_id"
+            " WHERE w.earlier IS NULL ORDER BY w.story_id DESC LIMIT :limit",
+            limit=limit,
+        )
+        return [to_story(row) for row in rows]
+
+    @transactional
+    def record_related(
+        self, tx: Transaction, story_id: int, earlier: Sequence[Link], revision: int
+    ) -> None:
+        """Keep a story's list, and the story in the lists of those in it.
+
+        Nothing is written where the story has changed since it was read.
+        """
+        changed = tx.execute(
+            "UPDATE story_words SET earlier = :earlier WHERE story_id = :id AND EXISTS ("
+            " SELECT 1 FROM stories WHERE id = :id AND worded_revision = :revision"
+            " AND revision = :revision)",
+            earlier=_dump(earlier),
+            id=story_id,
+            revision=revision,
+        )
+        for link in sorted(earlier, key=lambda one: one.story_id) if changed else ():
+            _follow(tx, link.story_id, Link(story_id, link.strength))
+
+    @reading
+    def find_related(
+        self, tx: Transaction, story_id: int, limit: int, *, later: bool = True
+    ) -> list[Story] | None:
+        """The stories related to one, the closest first; None where no list is kept yet.
+
+        Withdrawn ones are left out. `later` adds those that came after it.
+        """
+        rows = tx.fetch(
+            "SELECT w.earlier, w.later FROM story_words w JOIN stories s ON s.id = w.story_id"
+            " WHERE w.story_id = :id AND s.worded_revision = s.revision",
+            id=story_id,
+        )
+        if not rows or rows[0]["earlier"] is None:
+            return None
+        links = _load(rows[0]["earlier"]) + (_load(rows[0]["later"]) if later else [])
+        best = {link.story_id: link.strength for link in sorted(links, key=lambda li: li.strength)}
+        ids = sorted(best, key=lambda known: (-best[known], -known))
+        return _shown(tx, ids)[:limit]
+
+    @transactional
+    def refresh_norms(self, tx: Transaction, limit: int) -> int:
+        """Make stale norms anew; gives how many were."""
+        stories = _vocabulary(tx, ()).stories
+        rows = tx.fetch(
+            "SELECT story_id, counts FROM story_words WHERE normed_at_stories < :least"
+            " ORDER BY normed_at_stories LIMIT :limit {skip_locked}",
+            least=stories // STALE_TIMES,
+            limit=limit,
+        )
+        counts = {row["story_id"]: ranking.unpacked(bytes(row["counts"])) for row in rows}
+        held = _held(tx, {word for pairs in counts.values() for word, _ in pairs})
+        for story_id, pairs in counts.items():
+            _write_norms(tx, story_id, ranking.norms(pairs, held, stories))
+        return len(rows)
+
+
+def _record_words(tx: Transaction, story: Story, wording: Wording) -> None:
+    counted = wording.counted()
+    known = _count_up(tx, [EVERY_STORY, *counted, *wording.stems()])
+    stories = known[EVERY_STORY].stories
+    flagged = {known[word].id: ranking.flagged_count(*counts) for word, counts in counted.items()}
+    held = {one.id: one.stories for one in known.values()}
+    made = ranking.norms(flagged.items(), held, stories)
+    tx.execute(
+        "INSERT INTO story_words (story_id, counts, norm, title_norm, normed_at_stories)"
+        " VALUES (:id, :counts, :norm, :title_norm, :stories) ON CONFLICT (story_id) DO UPDATE"
+        " SET counts = excluded.counts, norm = excluded.norm, title_norm = excluded.title_norm,"
+        " normed_at_stories = excluded.normed_at_stories, earlier = NULL",
+        id=story.id,
+        counts=ranking.packed(flagged),
+        norm=made.whole,
+        title_norm=made.title,
+        stories=made.stories,
+    )
+    tx.post(story.id, ranking.terms(flagged.items()))
+    tx.execute(
+        "UPDATE stories SET worded_revision = :revision WHERE id = :id",
+        revision=story.revision,
+        id=story.id,
+    )
+
+
+def _forget_words(tx: Transaction, story_id: int) -> None:
+    rows = tx.fetch("SELECT counts, earlier FROM story_words WHERE story_id = :id", id=story_id)
+    if not rows:
+        return
+    counts = ranking.unpacked(bytes(rows[0]["counts"]))
+    tx.unpost(story_id, ranking.terms(counts))
+    words = _words_by_id(tx, [word_id for word_id, _ in counts])
+    stems = {stem(words[word_id]) for word_id, flagged in counts if flagged and word_id in words}
+    for names in ([EVERY_STORY], *_parts(sorted({*words.values(), *stems}))):
+        marks, params = _listed(names)
+        tx.execute(f"UPDATE words SET stories = stories - 1 WHERE word IN ({marks})", **params)
+    for link in _load(rows[0]["earlier"] or "[]"):
+        _unfollow(tx, link.story_id, story_id)
+
+
+def _count_up(tx: Transaction, words: Iterable[str]) -> dict[str, KnownWord]:
+    """Count one more story for each word, in an order that lets no two writers block each other."""
+    known: dict[str, KnownWord] = {}
+    for names in _parts(sorted(set(words))):
+        marks, params = _listed(names)
+        values = ", ".join(f"({mark}, 1)" for mark in marks.split(", "))
+        rows = tx.fetch(
+            f"INSERT INTO words (word, stories) VALUES {values}"
+            " ON CONFLICT (word) DO UPDATE SET stories = words.stories + 1"
+            " RETURNING id, word, stories",
+            **params,
+        )
+        known.update((row["word"], KnownWord(row["id"], row["stories"])) for row in rows)
+    return known
+
+
+def _vocabulary(tx: Transaction, words: Iterable[str]) -> Vocabulary:
+    known: dict[str, KnownWord] = {}
+    for names in _parts([EVERY_STORY, *dict.fromkeys(words)]):
+        marks, params = _listed(names)
+        rows = tx.fetch(
+            f"SELECT id, word, stories FROM words WHERE word IN ({marks}) AND stories > 0",
+            **params,
+        )
+        known.update((row["word"], KnownWord(row["id"], row["stories"])) for row in rows)
+    every = known.pop(EVERY_STORY, None)
+    return Vocabulary(known, every.stories if every else 0)
+
+
+def _held(tx: Transaction, ids: Iterable[int]) -> dict[int, int]:
+    held: dict[int, int] = {}
+    for part in _parts(sorted(ids)):
+        marks, params = _listed(part)
+        rows = tx.fetch(f"SELECT id, stories FROM words WHERE id IN ({marks})", **params)
+        held.update((row["id"], row["stories"]) for row in rows)
+    return held
+
+
+def _words_by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    words: dict[int, str] = {}
+    for part in _parts(sorted(ids)):
+        marks, params = _listed(part)
+        rows = tx.fetch(f"SELECT id, word FROM words WHERE id IN ({marks})", **params)
+        words.update((row["id"], row["word"]) for row in rows)
+    return words
+
+
+def _indexed(tx: Transaction, ids: Sequence[int]) -> list[Indexed]:
+    found: dict[int, Indexed] = {}
+    for part in _parts(ids):
+        marks, params = _listed(part)
+        rows = tx.fetch(
+            "SELECT w.story_id, w.counts, w.norm, w.title_norm, w.normed_at_stories, s.shown_at"
+            " FROM story_words w JOIN stories s ON s.id = w.story_id"
+            f" WHERE w.story_id IN ({marks}) AND s.withdrawn_at IS NULL",
+            **params,
+        )
+        found.update((row["story_id"], _to_indexed(row)) for row in rows)
+    return [found[story_id] for story_id in ids if story_id in found]
+
+
+def _to_indexed(row: Row) -> Indexed:
+    shown_at = to_moment(row["shown_at"])
+    assert shown_at is not None
+    made = Norms(row["norm"], row["title_norm"], row["normed_at_stories"])
+    return Indexed(row["story_id"], shown_at, bytes(row["counts"]), made)
+
+
+def _shown(tx: Transaction, ids: Sequence[int]) -> list[Story]:
+    found: dict[int, Story] = {}
+    for part in _parts(ids):
+        marks, params = _listed(part)
+        rows = tx.fetch(
+            f"SELECT {STORY_COLUMNS} FROM stories s"
+            f" WHERE s.id IN ({marks}) AND s.withdrawn_at IS NULL",
+            **params,
+        )
+        found.update((row["id"], to_story(row)) for row in rows)
+    return [found[story_id] for story_id in ids if story_id in found]
+
+
+def _follow(tx: Transaction, story_id: int, link: Link) -> None:
+    kept = [one for one in _later(tx, story_id) if one.story_id != link.story_id]
+    best = sorted([*kept, link], key=lambda one: -one.strength)[:LATER_KEPT]
+    _write_later(tx, story_id, best)
+
+
+def _unfollow(tx: Transaction, story_id: int, gone: int) -> None:
+    _write_later(tx, story_id, [one for one in _later(tx, story_id) if one.story_id != gone])
+
+
+def _later(tx: Transaction, story_id: int) -> list[Link]:
+    rows = tx.fetch("SELECT later FROM story_words WHERE story_id = :id", id=story_id)
+    return _load(rows[0]["later"]) if rows else []
+
+
+def _write_later(tx: Transaction, story_id: int, links: Sequence[Link]) -> None:
+    tx.execute(
+        "UPDATE story_words SET later = :later WHERE story_id = :id",
+        later=_dump(links),
+        id=story_id,
+    )
+
+
+def _write_norms(tx: Transaction, story_id: int, made: Norms) -> None:
+    tx.execute(
+        "UPDATE story_words SET norm = :norm, title_norm = :title_norm,"
+        " normed_at_stories = :stories WHERE story_id = :id",
+        norm=made.whole,
+        title_norm=made.title,
+        stories=made.stories,
+        id=story_id,
+    )
+
+
+def _dump(links: Iterable[Link]) -> str:
+    return json.dumps([[link.story_id, round(link.strength, 3)] for link in links])
+
+
+def _load(text: str) -> list[Link]:
+    return [Link(*pair) for pair in json.loads(text)]
+
+
+def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
+    listed = list(values)
+    for start in range(0, len(listed), AT_ONCE):
+        yield listed[start : start + AT_ONCE]
+
+
+def _listed(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """Marks for a list of values and the values by their names."""
+    names = [f"v_{_letters(number)}" for number in range(len(values))]
+    return ", ".join(f":{name}" for name in names), dict(zip(names, values, strict=True))
+
+
+def _letters(number: int) -> str:
+    """A number in letters: the neutral SQL's names have no digits."""
+    return chr(97 + number // 26) + chr(97 + number % 26)

@@ -156,6 +156,12 @@ _CHALLENGE = re.compile(
     re.IGNORECASE,
 )
 _IMG = re.compile(r"<img\b((?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+')*+)>", re.IGNORECASE)
+# An address that needs neither decoding nor resolving; at most MAX_URL_CHARS.
+_PLAIN_URL = re.compile(
+    r"https?://[a-zA-Z0-9.-]{1,255}(?::[1-9][0-9]{0,3})?"
+    r"(?:/[\w/.~%+,@:!$*=-]{0,2500})?(?:\?[\w/.~%+,@:!$*=&-]{1,2500})?(?:#[\w/.~%=-]{1,2000})?",
+    re.ASCII,
+)
 _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 _NO_IMAGE = re.compile(
     r"/~r/|pixel\.|/pixel|s\.w\.org/images/core/emoji|gravatar\.com|feeds\.wordpress\.com|"
@@ -511,6 +517,8 @@ def web_url(link: str, base: str) -> str | None:
 
     Source: RFC 3986, section 3.1.
     """
+    if _PLAIN_URL.fullmatch(link) or not link:
+        return link or None
     link = unescape(_BLANKS.sub(" ", link).strip())
     if not link or len(link) > MAX_URL_CHARS:
         return None

@@ -146,8 +146,8 @@ async def test_user_is_deactivated(desk: Desk) -> None:
 
 async def test_bot_cannot_initiate_conversation_with_a_user(desk: Desk) -> None:
     desk.sandbox.add_user("Sari", user_id=READER)
-    group = await desk.place(ChatType.GROUP)
-    desk.sandbox.say(READER, group.id, "/terbaru")
+    group = desk.sandbox.add_group("Warga", OWNER, members=[READER])
+    desk.sandbox.add_bot(group.id, OWNER)
     await desk.subscribe(READER, ChatType.PRIVATE)
     await closed_for(desk, READER, "initiate conversation")
 

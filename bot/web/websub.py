@@ -83,7 +83,7 @@ class Callbacks:
             self._missed.discard(token)
 
     async def _answer(self, token: str, query: Mapping[str, str]) -> web.Response:
-        mode, topic = query.get("hub.mode"), query.get("hub.topic", "")
+        mode, topic = query.get("hub.mode"), _printable(query.get("hub.topic", ""))
         challenge, now = query.get("hub.challenge", ""), self._clock()
         confirmed = False
         if mode == "denied":
@@ -193,6 +193,11 @@ def _sent(request: web.Request, body: bytes) -> PushBody:
 
 def _header(value: str | None) -> str | None:
     return (value or "").encode("ascii", "ignore").decode()[:LONGEST_HEADER_CHARS] or None
+
+
+def _printable(text: str) -> str:
+    """The text, "" where it holds what is in no address (and in no database)."""
+    return text if text.isprintable() else ""
 
 
 def _later() -> web.Response:

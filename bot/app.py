@@ -30,8 +30,16 @@ from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
 from bot.clicks import Clicks
 from bot.db import open_database
+from bot.enriching import PageEnricher
 from bot.errors import DatabaseError, FetchError, SettingsError
-from bot.feeds import HttpHubs, HttpSource, parse_source, places, public_socket
+from bot.feeds import (
+    HttpHubs,
+    HttpSource,
+    WordPressArchive,
+    guarded,
+    parse_source,
+    places,
+)
 from bot.http_post import Poster
 from bot.hubs import Hubs
 from bot.identity import sight, sight_entry
@@ -42,6 +50,7 @@ from bot.probing import Prober
 from bot.publisher import TelegramPublisher
 from bot.relating import relate_due
 from bot.render import Renderer
+from bot.revisiting import Revisiting, RevisitPolicy
 from bot.settings import FREE_RATE
 from bot.shorten import AT_ONCE, PyshortenersShortener
 from bot.store import NotedMessage, Store
@@ -64,6 +73,7 @@ COUNT_EVERY_S = 0.5
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
 PROBE_EVERY_S = 0.5
+REVISIT_EVERY_S = 0.5
 ASK_HUBS_EVERY_S = 1.0
 NOTE_WAIT_S = 0.5
 TIDY_EVERY_S = 600.0
@@ -99,6 +109,7 @@ class Parts:
     ingest: Ingest
     hubs: Hubs | None
     broadcasts: Broadcasts
+    revisiting: Revisiting
     outbox: Outbox
     prober: Prober
     inbox: Inbox
@@ -141,6 +152,12 @@ def webhook_secret(settings: Settings) -> str | None:
     return hmac.new(settings.token.encode(), b"webhook", hashlib.sha256).hexdigest()
 
 
+def guarded_session(settings: Settings) -> aiohttp.ClientSession:
+    """The session to the web: what the settings name, and else the public internet only."""
+    named = [url for url in (*settings.feeds, settings.public_url) if url]
+    return guarded(places(named), allow_private=settings.allow_private)
+
+
 @asynccontextmanager
 async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncIterator[Parts]:
     """Open what a process needs and wire it; closes everything at the end."""
@@ -151,12 +168,8 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
         database = await open_database(settings.database_url)
         stack.push_async_callback(database.close)
         store = Store(database)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        connector = aiohttp.TCPConnector(socket_factory=public_socket)
-        guarded = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        source = HttpSource(
-            session, zone=settings.zone, guarded=guarded, trusted=places(settings.feeds)
-        )
+        session = await stack.enter_async_context(guarded_session(settings))
+        source = HttpSource(session, zone=settings.zone)
         budget = Budget(settings.rate, asyncio.get_running_loop().time)
         noted: asyncio.Queue[NotedMessage] = asyncio.Queue()
         bot = await open_bot(settings, budget, stack, noted)
@@ -184,9 +197,11 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             poll_interval=timedelta(seconds=settings.poll_interval_s),
             hold=timedelta(seconds=settings.hold_s),
             needs_approval=settings.approval == "editor",
+            withdraws=settings.withdraw == "auto",
         )
-        ingest = Ingest(store, source, policy, clock)
-        side = HttpHubs(session, guarded, places(settings.feeds), settings.zone)
+        archive = WordPressArchive(session, session, places(settings.feeds))
+        ingest = Ingest(store, source, policy, clock, PageEnricher(store, source, archive))
+        side = HttpHubs(session, session, places(settings.feeds), settings.zone)
         public_url = settings.public_url
         worker = secrets.token_hex(8)
         outbox = Outbox(store, publisher, budget, clock, worker)
@@ -198,6 +213,14 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             ingest=ingest,
             hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
+            revisiting=Revisiting(
+                store,
+                archive,
+                renderer,
+                publisher,
+                broadcasts.retract,
+                revisit_policy(settings),
+            ),
             outbox=outbox,
             prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
             inbox=Inbox(store, application, clock),
@@ -207,6 +230,15 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             noted=noted,
             listener=listener,
         )
+
+
+def revisit_policy(settings: Settings) -> RevisitPolicy:
+    """What the settings say of stories that are gone from their site."""
+    return RevisitPolicy(
+        poll_interval=timedelta(seconds=settings.poll_interval_s),
+        is_auto=settings.withdraw == "auto",
+        editors=settings.editors,
+    )
 
 
 async def open_publisher(settings: Settings, stack: AsyncExitStack) -> TelegramPublisher:
@@ -295,6 +327,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
             partial(repeat, partial(edit, parts), IDLE_S),
             partial(repeat, partial(keep_leases, parts), KEEP_LEASES_EVERY_S),
             partial(repeat, parts.prober.settle_due, PROBE_EVERY_S),
+            partial(repeat, parts.revisiting.step, REVISIT_EVERY_S),
             partial(repeat, partial(tidy, parts), TIDY_EVERY_S),
             partial(repeat, partial(relate_due, parts.store), IDLE_S),
             partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
@@ -387,6 +420,7 @@ async def tidy(parts: Parts, now: datetime) -> bool:
     """Forget what nothing needs any more."""
     await parts.store.forget_updates(now - KEEP_UPDATES)
     await parts.store.forget_known(now)
+    await parts.store.forget_absences(now)
     return False
 
 
@@ -505,7 +539,7 @@ async def read_stories(settings: Settings, source: str) -> list[tuple[Entry, Sto
     Raises SourceError.
     """
     if source.startswith(("http://", "https://")):
-        async with aiohttp.ClientSession() as session:
+        async with guarded(places([source, *settings.feeds])) as session:
             entries = await HttpSource(session, zone=settings.zone).read_source(source)
     else:
         entries = parse_source(_read_local(source), content_type=None, url=None, zone=settings.zone)

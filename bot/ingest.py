@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError, FetchError, SourceError
 from bot.identity import is_locked, sight
-from bot.store import Listing, PollPlan, Recorded
+from bot.store import FeedListing, PollPlan, Recorded
 from bot.types import BroadcastState
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Ingest:
             sifted = replace(
                 sifted, listed=sifted.listed + late.listed, shared=sifted.shared + late.shared
             )
-        listing = Listing(
+        listing = FeedListing(
             feed.id, frozenset(sifted.listed + recorded.new), bool(recorded.new), sifted.shared
         )
         back = await self._store.record_listing(listing, plan)

@@ -68,6 +68,7 @@ class Settings:
     editors: tuple[int, ...] = field(default=(), metadata={"name": "SEBAR_EDITORS"})
     approval: Literal["auto", "editor"] = field(default="auto", metadata={"name": "SEBAR_APPROVAL"})
     hold_s: float = field(default=0.0, metadata={"name": "SEBAR_HOLD"})
+    withdraw: Literal["ask", "auto"] = field(default="ask", metadata={"name": "SEBAR_WITHDRAW"})
     public_url: str | None = field(default=None, metadata={"name": "SEBAR_PUBLIC_URL"})
     port: int = field(default=8080, metadata={"name": "PORT"})
     bind: str = field(default="127.0.0.1", metadata={"name": "SEBAR_BIND"})
@@ -85,6 +86,7 @@ class Settings:
         default="canonical", metadata={"name": "SEBAR_COPY"}
     )
     utm: bool = field(default=True, metadata={"name": "SEBAR_UTM"})
+    allow_private: bool = field(default=False, metadata={"name": "SEBAR_ALLOW_PRIVATE"})
     log: Literal["text", "json"] = field(default="text", metadata={"name": "SEBAR_LOG"})
     templates: Path | None = field(default=None, metadata={"name": "SEBAR_TEMPLATES"})
 
@@ -155,6 +157,7 @@ def try_settings(
         editors=reader.take("SEBAR_EDITORS", (), _editors),
         approval=reader.take("SEBAR_APPROVAL", "auto", _approval),
         hold_s=reader.take("SEBAR_HOLD", 0.0, _seconds),
+        withdraw=reader.take("SEBAR_WITHDRAW", "ask", _withdrawal),
         public_url=public_url,
         port=reader.take("PORT", 8080, _port),
         bind=reader.take("SEBAR_BIND", "0.0.0.0" if public_url else "127.0.0.1", _address),
@@ -168,6 +171,7 @@ def try_settings(
         shortener_key=reader.take("SEBAR_SHORTENER_KEY", None, str),
         copy=reader.take("SEBAR_COPY", "canonical", _copy),
         utm=reader.take("SEBAR_UTM", default=True, read=_switch),
+        allow_private=reader.take("SEBAR_ALLOW_PRIVATE", default=False, read=_switch),
         log=reader.take("SEBAR_LOG", "text", _log_form),
         templates=reader.take("SEBAR_TEMPLATES", None, _folder),
     )
@@ -301,6 +305,14 @@ def _copy(text: str) -> Literal["canonical", "short"]:
     if text == "short":
         return "short"
     raise ValueError(f"{text!r} is neither canonical nor short")
+
+
+def _withdrawal(text: str) -> Literal["ask", "auto"]:
+    if text == "ask":
+        return "ask"
+    if text == "auto":
+        return "auto"
+    raise ValueError(f"{text!r} is neither ask nor auto")
 
 
 def _log_form(text: str) -> Literal["text", "json"]:

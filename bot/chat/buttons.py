@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from telegram.error import BadRequest
 
 from bot.broadcasts import UNCONFIRMED_MARK
-from bot.chat import editors, subscribing
+from bot.chat import editors, subscribing, withdrawing
 from bot.chat.answers import language_of, pressed
 from bot.chat.pages import SHARE, TEXTS, Page, found_message, latest_message, read_page
 from bot.chat.readers import say_related
 from bot.chat.sharing import say_card, say_share, start_link
 from bot.chat.stories import is_open
+from bot.revisiting import GONE_MARK
 from bot.types import ChatType, Message
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ async def _act(ask: Ask, data: str) -> Toast:
             if not await subscribing.may_manage(ask):
                 return NOT_YOURS
             return await _manage(ask, verb)
+        case "retract" | "skip" if ask.is_editor and words.startswith(GONE_MARK):
+            return Toast(await withdrawing.decide(ask, withdrawn=verb == "retract"))
         case "send" | "skip" | "cancel" if ask.is_editor:
             return await _decide(ask, verb)
         case _:

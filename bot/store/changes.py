@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 WATCHED_FOR = timedelta(hours=48)
 # A tag that comes later than this brings a story to nobody any more.
 NEWS_FOR = timedelta(hours=24)
+# So many edits of one message are made at once; then each waits twice as long as the one before.
+QUICK_EDITS = 5
+LONGEST_EDIT_PAUSE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FeedListing:
     """What a poll found a feed to list: ids of stories; `slid` where a new one pushed others out.
 
     `shared` are the tags that it states of stories which another feed brought.
@@ -76,7 +79,7 @@ class ChangeVerbs(Verbs):
     """Queries and single-step writes over what changes after a story came in."""
 
     @transactional
-    def record_listing(self, tx: Transaction, listing: Listing, plan: PollPlan) -> list[int]:
+    def record_listing(self, tx: Transaction, listing: FeedListing, plan: PollPlan) -> list[int]:
         """Note what a feed lists; gives the ids of stories that have come back.
 
         A recent story that is listed no more, though nothing pushed it out, becomes an absence. One
@@ -308,7 +311,21 @@ class ChangeVerbs(Verbs):
         return [known.id for known, sighting in revised if revise_story(tx, known, sighting, now)]
 
 
-def _replace_listing(tx: Transaction, listing: Listing, before: set[int]) -> None:
+def restrained(edits: int, edited_at: datetime | None, now: datetime) -> tuple[int, datetime]:
+    """Count an edit made `now`, and say when the next may come: at once, unless there were many.
+
+    An hour without an edit takes one off the count, so a text that changes at each poll is edited
+    once an hour in the end, and a correction of a calm one never waits.
+    """
+    calm_hours = 0 if edited_at is None else (now - edited_at) // timedelta(hours=1)
+    counted = max(edits - calm_hours, 0) + 1
+    if counted < QUICK_EDITS:
+        return counted, now
+    pause = timedelta(minutes=1 << min(counted - QUICK_EDITS, 10))
+    return counted, now + min(pause, LONGEST_EDIT_PAUSE)
+
+
+def _replace_listing(tx: Transaction, listing: FeedListing, before: set[int]) -> None:
     left = _ids(before - listing.story_ids)
     tx.execute(
         f"DELETE FROM listings WHERE feed_id = :id AND story_id IN ({left})", id=listing.feed_id
@@ -335,7 +352,7 @@ def _note_absences(tx: Transaction, story_ids: Iterable[int], now: datetime) -> 
     )
 
 
-def _take_back(tx: Transaction, listing: Listing, plan: PollPlan) -> list[int]:
+def _take_back(tx: Transaction, listing: FeedListing, plan: PollPlan) -> list[int]:
     ids = _ids(listing.story_ids)
     rows = tx.fetch(f"DELETE FROM absences WHERE story_id IN ({ids}) RETURNING *")
     back: list[int] = [
@@ -375,7 +392,7 @@ def _queue_return(tx: Transaction, story_id: int, plan: PollPlan) -> None:
     )
 
 
-def _join_tags(tx: Transaction, listing: Listing, now: datetime) -> None:
+def _join_tags(tx: Transaction, listing: FeedListing, now: datetime) -> None:
     """Give stories the tags that this feed states of them besides those of their own feed."""
     if not listing.shared:
         return

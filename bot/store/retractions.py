@@ -55,7 +55,8 @@ class RetractionVerbs(Verbs):
         )
         tx.execute(
             "UPDATE broadcasts SET stale_at ="
-            " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END WHERE state = 'open'"
+            " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END, edit_due_at = NULL"
+            " WHERE state = 'open'"
             " AND id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id)",
             now=ms(now),
             id=story_id,

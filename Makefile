@@ -25,6 +25,7 @@ bench: .venv/bench
 	@$(BIN)/python tests/benchmarks/deliver.py
 	@$(BIN)/python tests/benchmarks/fan_out.py
 	@$(BIN)/python tests/benchmarks/pace.py
+	@$(BIN)/python tests/benchmarks/clicks.py
 
 $(BIN)/python:
 	@$(PYTHON) -m venv .venv

@@ -34,7 +34,7 @@ BURST = 5
 # A crash between fan-out and listing lets the stories go singly after this time.
 LISTED_WITHIN = timedelta(seconds=30)
 FAN_OUT_PART = 2000
-SHORTEN_WAIT_S = 2.0
+SHORTEN_WAIT_S = 1.0
 # In callback data a delivery's id bears this mark; a broadcast's is bare.
 UNCONFIRMED_MARK = "d"
 # The feed that holds stories which an editor named before any feed showed them.
@@ -63,6 +63,7 @@ class Broadcasts:
         shortener: Shortener | None = None,
         *,
         burst: int = BURST,
+        shorten_wait_s: float = SHORTEN_WAIT_S,
     ) -> None:
         self._store = store
         self._source = source
@@ -70,6 +71,8 @@ class Broadcasts:
         self._publisher = publisher
         self._shortener = shortener
         self._burst = burst
+        self._shorten_wait_s = shorten_wait_s
+        self._shortening: dict[int, asyncio.Task[str]] = {}
 
     async def find_or_read(self, url: str, now: datetime) -> Story:
         """Give the story at an address, read from its page where no feed has shown it.
@@ -138,10 +141,10 @@ class Broadcasts:
 
     async def revise_stale(self, now: datetime) -> bool:
         """Queue edits for open broadcasts whose story has changed; False where there was none."""
-        stale = await self._store.list_stale(AT_ONCE)
+        stale = await self._store.list_stale(AT_ONCE, now)
         for item in stale:
             message = (
-                self._renderer.list_message(item.listed)
+                self._renderer.list_message(item.listed, item.listing)
                 if item.listed
                 else self._renderer.share_sheet(item.story).message
             )
@@ -149,6 +152,13 @@ class Broadcasts:
             fields = {"broadcast": item.broadcast.id, "edits": number}
             _log.info("broadcast revised", extra=fields)
         return bool(stale)
+
+    async def keep_late_links(self) -> bool:
+        """Keep the short links that came too late for their message; False where none did."""
+        late = [(story_id, task) for story_id, task in self._shortening.items() if task.done()]
+        for story_id, task in late:
+            await self._keep_short_url(story_id, task)
+        return bool(late)
 
     async def offer_drafts(self, editors: Sequence[int], now: datetime) -> bool:
         """Show the editors the drafts that wait for them; False where there was none.
@@ -241,13 +251,24 @@ class Broadcasts:
         """The story with its short URL where one can be had in time."""
         if self._shortener is None or story.short_url or not story.url:
             return story
+        task = self._shortening.get(story.id)
+        if task is None:
+            task = asyncio.create_task(self._shortener.shorten(story))
+            self._shortening[story.id] = task
+        done, _ = await asyncio.wait({task}, timeout=self._shorten_wait_s)
+        short_url = await self._keep_short_url(story.id, task) if done else None
+        return replace(story, short_url=short_url) if short_url else story
+
+    async def _keep_short_url(self, story_id: int, task: asyncio.Task[str]) -> str | None:
+        """Keep what a shortener has answered for later uses of the story, in time or late."""
+        self._shortening.pop(story_id, None)
         try:
-            short_url = await asyncio.wait_for(self._shortener.shorten(story), SHORTEN_WAIT_S)
+            short_url = task.result()
         except (ShortenError, TimeoutError) as error:
-            _log.warning("no short link", extra={"story": story.id, "reason": str(error)})
-            return story
-        await self._store.record_short_url(story.id, short_url)
-        return replace(story, short_url=short_url)
+            _log.warning("no short link", extra={"story": story_id, "reason": str(error)})
+            return None
+        await self._store.record_short_url(story_id, short_url)
+        return short_url
 
     async def _offer(self, editor: int, offer: Message) -> None:
         try:

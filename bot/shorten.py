@@ -1,12 +1,16 @@
 """Short URLs from a pyshorteners backend, which is trusted with nothing.
 
-It blocks, so it runs in a thread; its time limit is per read, so the whole is limited here; any
-answer with status 200 passes for a short URL, so the result is checked.
+It blocks, so it runs in a thread; its time limit is for each piece of an answer, so the whole is
+limited here; any answer with status 200 passes for a short URL, so the result is checked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import re
+import sys
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,11 +31,18 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 3
 TOTAL_TIMEOUT_S = 5.0
+AT_ONCE = 4
 LONGEST_SHORT_URL_CHARS = 64
+PUBLIC_NAME = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)"
+)
+# Names that never lead out of a network. Source: RFC 6761, RFC 6762, RFC 8375, RFC 9476.
+PRIVATE_ENDS = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".alt", ".onion")
+ADDRESS_CHARS = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z_a-z~]+")
 
 
 class PyshortenersShortener:
-    """One backend of pyshorteners, by its name."""
+    """One backend of pyshorteners, by its name; `executor` has AT_ONCE threads."""
 
     def __init__(
         self,
@@ -47,16 +58,28 @@ class PyshortenersShortener:
         self._backend = getattr(pyshorteners.Shortener(**known), backend)
         self._executor = executor
         self._total_timeout_s = total_timeout_s
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def shorten(self, story: Story) -> str:
-        """Give a short URL for a story's. Raises ShortenError."""
+        """Give a short URL for a story's; its time counts from its turn. Raises ShortenError."""
         url = story.url
         loop = asyncio.get_running_loop()
-        call = loop.run_in_executor(self._executor, self._backend.short, url)
+        async with self._turns:
+            call = loop.run_in_executor(self._executor, self._ask, url)
+            try:
+                answer = await asyncio.wait_for(call, self._total_timeout_s)
+            except TimeoutError:
+                raise ShortenError("the shortener took too long") from None
+        return checked_short_url(answer, url)
+
+    def _ask(self, url: str) -> str:
+        """Ask the backend, on a thread that is free again soon after the time is over."""
+        deadline = time.monotonic() + self._total_timeout_s
+        sys.setprofile(lambda *_: _end_after(deadline))
         try:
-            answer = await asyncio.wait_for(call, self._total_timeout_s)
+            return str(self._backend.short(url))
         except TimeoutError:
-            raise ShortenError("the shortener took too long") from None
+            raise
         except (
             ShorteningErrorException,
             BadAPIResponseException,
@@ -64,24 +87,52 @@ class PyshortenersShortener:
             requests.RequestException,
             AttributeError,
             KeyError,
+            IndexError,
             TypeError,
             ValueError,
         ) as error:
             raise ShortenError(f"the shortener failed: {type(error).__name__}") from error
-        return checked_short_url(str(answer), url)
+        finally:
+            sys.setprofile(None)
 
 
 def checked_short_url(answer: str, url: str) -> str:
-    """A backend's answer, if it can be a short URL of `url`. Raises ShortenError."""
+    """A backend's answer, if it can be a short URL of `url`. Raises ShortenError.
+
+    An http or https address with a path, at a public host's name, shorter than `url` and at most
+    LONGEST_SHORT_URL_CHARS.
+    """
     short = answer.strip()
     if len(short) > LONGEST_SHORT_URL_CHARS or len(short) >= len(url):
         raise ShortenError("the shortener's answer is not shorter")
-    if any(character.isspace() or character in '<>"' for character in short):
+    if not ADDRESS_CHARS.fullmatch(short):
         raise ShortenError("the shortener's answer is no address")
     try:
         parts = urlsplit(short)
+        port = parts.port
     except ValueError as error:
         raise ShortenError("the shortener's answer is no address") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not parts.path.strip("/"):
+    if parts.scheme not in {"http", "https"} or not parts.path.strip("/"):
         raise ShortenError("the shortener's answer is no address")
+    if parts.username is not None or port == 0 or not _is_public(parts.hostname or ""):
+        raise ShortenError("the shortener's answer is at no public host")
     return short
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host can be a shortener's: a name of the public web, or a public address."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        name = host.removesuffix(".")
+        return PUBLIC_NAME.fullmatch(name) is not None and not name.endswith(PRIVATE_ENDS)
+
+
+def _end_after(deadline: float) -> None:
+    """End a call whose time is over.
+
+    An answer that drips never meets a time limit for reading, but each piece of it passes through
+    Python; a thread's profile function sees that, and what it raises is raised there.
+    """
+    if time.monotonic() > deadline:
+        raise TimeoutError

@@ -86,8 +86,13 @@ class Shortener:
 
     def __init__(self, manner: str) -> None:
         self.manner = manner
+        self.asked = 0
+        self.answered = asyncio.Event()
 
     async def shorten(self, story: Story) -> str:
+        self.asked += 1
+        if self.manner == "late":
+            await self.answered.wait()
         if self.manner == "fails":
             raise ShortenError("quota")
         if self.manner == "hangs":
@@ -105,7 +110,7 @@ class Desk:
         self.pages = Pages()
         renderer = Renderer(locale="id", zone=ZoneInfo("Asia/Jakarta"), utm=True, builtin=TEMPLATES)
         self.broadcasts = Broadcasts(
-            store, self.pages, renderer, self.chats, shortener, burst=burst
+            store, self.pages, renderer, self.chats, shortener, burst=burst, shorten_wait_s=0.05
         )
 
     async def stories(self, *tags: Sequence[str], state: str = BroadcastState.SCHEDULED) -> None:
@@ -325,6 +330,30 @@ async def test_a_short_url_is_used_if_it_comes_in_time(
     assert got.preview_url == "https://kabar.example/berita-1/"
 
 
+async def test_a_late_short_url_delays_no_message_and_is_kept_for_later(
+    store: Store,
+) -> None:
+    shortener = Shortener("late")
+    desk = Desk(store, shortener=shortener)
+    await subscribed_chat(store, 1)
+    await desk.stories(())
+    await desk.broadcasts.open_due(NOW)
+    ((_, (got,)),) = (await desk.delivered()).items()
+    assert "https://s.example/" not in got.html
+    (story,) = await store.list_latest(5)
+    await desk.broadcasts.draft(story, 1, NOW)
+    assert not await desk.broadcasts.keep_late_links()
+    shortener.answered.set()
+    async with asyncio.timeout(5):
+        while not await desk.broadcasts.keep_late_links():
+            await asyncio.sleep(0)
+    (story,) = await store.list_latest(5)
+    assert (story.short_url, shortener.asked) == (f"https://s.example/{story.code}", 1)
+    draft = await desk.broadcasts.draft(story, 1, NOW)
+    assert draft.message is not None
+    assert "https://s.example/" in draft.message.html
+
+
 async def test_editors_are_asked_once_about_what_is_not_certain(store: Store) -> None:
     desk = Desk(store)
     await subscribed_chat(store, 1)
@@ -400,7 +429,7 @@ async def test_a_revision_made_while_its_story_was_retracted_goes_nowhere(store:
     await desk.broadcasts.open_due(NOW)
     await desk.delivered()
     await desk.correct(1, "Judul baru")
-    (stale,) = await store.list_stale(5)
+    (stale,) = await store.list_stale(5, NOW)
     assert await withdrawn(desk, 1) == 1
     assert stale.broadcast.message is not None
     other = replace(stale.broadcast.message, text="Judul baru")
@@ -415,14 +444,14 @@ async def test_a_story_that_changes_while_its_list_is_made_anew_stays_stale(stor
     await desk.broadcasts.open_due(NOW)
     await desk.delivered()
     await desk.correct(1, "Judul baru")
-    (stale,) = [item for item in await store.list_stale(5) if item.listed]
+    (stale,) = [item for item in await store.list_stale(5, NOW) if item.listed]
     assert stale.broadcast.message is not None
     await desk.correct(2, "Judul lain")
     await store.record_revision(stale, stale.broadcast.message, NOW)
     await desk.broadcasts.revise_stale(NOW)
     (edit,) = (await desk.delivered())[1]
     assert edit.text.splitlines()[2:] == ["• Judul lain", "• Judul baru"]
-    assert not await store.list_stale(5)
+    assert not await store.list_stale(5, NOW)
 
 
 async def test_a_retracted_story_may_be_sent_anew_by_an_editor(store: Store) -> None:

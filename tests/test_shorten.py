@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from factories import sighting
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.errors import ShortenError
 from bot.shorten import PyshortenersShortener, checked_short_url
@@ -55,7 +59,7 @@ def says(status: int, text: str) -> Callable[[BaseHTTPRequestHandler], None]:
 @pytest.fixture
 def backend() -> Iterator[Backend]:
     backend = Backend()
-    thread = threading.Thread(target=backend.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=backend.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield backend
     backend.server.shutdown()
@@ -91,6 +95,21 @@ async def test_a_short_url_is_given(backend: Backend, executor: ThreadPoolExecut
         says(200, "https://s.example/" + "a" * 90),
         says(200, "javascript:alert(1)"),
         says(200, "https://s.example/"),
+        says(200, "https://127.0.0.1/a"),
+        says(200, "http://[::1]/a"),
+        says(200, "http://10.0.0.7/a"),
+        says(200, "http://2130706433/a"),
+        says(200, "http://0x7f.1/a"),
+        says(200, "http://localhost/a"),
+        says(200, "http://printer.local/a"),
+        says(200, "http://intranet/a"),
+        says(200, "https://s.example@evil.test/a"),
+        says(200, "https://s.example:0/a"),
+        says(200, "https://s.example\\@evil.test/a"),
+        says(200, "https://s.example/a\nhttps://s.example/b"),
+        says(200, "//s.example/a"),
+        says(200, "https://s.exa\u0301mple/a"),
+        says(200, "null"),
         says(429, "slow down"),
         says(500, "oops"),
     ],
@@ -103,21 +122,78 @@ async def test_an_answer_that_is_no_short_url_is_refused(
         await shortener(backend, executor).shorten(STORY)
 
 
-async def test_an_answer_that_drips_is_given_up_in_time(
-    backend: Backend, executor: ThreadPoolExecutor
+def drips(over: threading.Event, *, head: bool) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An answer that comes a byte at a time and never ends, from its head or from its body on."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        if not head:
+            handler.wfile.write(b"no\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(OSError):
+            while not over.wait(0.02):
+                handler.wfile.write(b"a")
+                handler.wfile.flush()
+
+    return answer
+
+
+@pytest.mark.parametrize("head", [True, False])
+async def test_answers_that_drip_for_ever_leave_no_thread_behind(
+    backend: Backend, executor: ThreadPoolExecutor, head: bool
 ) -> None:
-    released = threading.Event()
+    over = threading.Event()
+    backend.answer = drips(over, head=head)
+    dripped = shortener(backend, executor, total_timeout_s=0.3)
+    answers = await asyncio.gather(
+        *(dripped.shorten(STORY) for _ in range(6)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [ShortenError] * 6
+    try:
+        backend.answer = says(200, "https://s.example/a1")
+        assert await shortener(backend, executor).shorten(STORY) == "https://s.example/a1"
+    finally:
+        over.set()
 
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "20")
-        handler.end_headers()
-        released.wait(10)
 
-    backend.answer = drip
+async def test_silence_is_given_up_in_time(backend: Backend, executor: ThreadPoolExecutor) -> None:
+    over = threading.Event()
+
+    def silent(_: BaseHTTPRequestHandler) -> None:
+        over.wait(20)
+
+    backend.answer = silent
     with pytest.raises(ShortenError, match="too long"):
         await shortener(backend, executor, total_timeout_s=0.05).shorten(STORY)
-    released.set()
+    over.set()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "https://is.gd/Ab3-_x",
+        "http://tinyurl.com/2p9zk",
+        " https://da.gd/x \n",
+        "https://xn--berita-9ya.xn--p1ai/a",
+        "https://8.8.8.8/a",
+        "https://go.kabar.example:8443/a?b=c",
+    ],
+)
+def test_a_short_url_may_look_like_this(answer: str) -> None:
+    assert checked_short_url(answer, STORY.url) == answer.strip()
+
+
+@given(st.text(max_size=70) | st.from_regex(r"https?://[!-~]{1,40}/[!-~]{1,9}", fullmatch=True))
+def test_whatever_a_backend_says_a_short_url_is_public_and_plain(answer: str) -> None:
+    try:
+        short = checked_short_url(answer, STORY.url)
+    except ShortenError:
+        return
+    parts = urlsplit(short)
+    assert parts.scheme in {"http", "https"}
+    assert "@" not in parts.netloc
+    assert "." in str(parts.hostname)
+    assert short.isascii()
+    assert not set(short) & set(' <>"\\^`{|}')
 
 
 async def test_a_backend_that_is_away_is_an_error_of_ours(executor: ThreadPoolExecutor) -> None:

@@ -30,6 +30,7 @@ from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
 from bot.clicks import Clicks
 from bot.db import open_database
+from bot.digests import Digests
 from bot.enriching import PageEnricher
 from bot.errors import DatabaseError, FetchError, SettingsError
 from bot.feeds import (
@@ -109,6 +110,7 @@ class Parts:
     ingest: Ingest
     hubs: Hubs | None
     broadcasts: Broadcasts
+    digests: Digests
     revisiting: Revisiting
     outbox: Outbox
     prober: Prober
@@ -201,7 +203,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
         )
         archive = WordPressArchive(session, session, places(settings.feeds))
         ingest = Ingest(store, source, policy, clock, PageEnricher(store, source, archive))
-        side = HttpHubs(session, session, places(settings.feeds), settings.zone)
+        side = HttpHubs(session, settings.zone)
         public_url = settings.public_url
         worker = secrets.token_hex(8)
         outbox = Outbox(store, publisher, budget, clock, worker)
@@ -213,6 +215,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             ingest=ingest,
             hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
+            digests=Digests(store, renderer),
             revisiting=Revisiting(
                 store,
                 archive,
@@ -366,6 +369,7 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
 async def edit(parts: Parts, now: datetime) -> bool:
     """One editorial round: what is due opens, what is stale is revised, drafts are offered."""
     opened = await parts.broadcasts.open_due(now)
+    opened |= await parts.digests.send_due(now)
     revised = await parts.broadcasts.revise_stale(now)
     offered = await parts.broadcasts.offer_drafts(parts.settings.editors, now)
     offered |= await parts.broadcasts.ask_unconfirmed(parts.settings.editors, now)
@@ -420,6 +424,7 @@ async def tidy(parts: Parts, now: datetime) -> bool:
     """Forget what nothing needs any more."""
     await parts.store.forget_updates(now - KEEP_UPDATES)
     await parts.store.forget_known(now)
+    await parts.store.forget_stopped()
     await parts.store.forget_absences(now)
     return False
 

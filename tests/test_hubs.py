@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import FetchError, ParseError
-from bot.feeds import HttpHubs, places, public_socket
+from bot.feeds import HttpHubs, guarded, places
 from bot.feeds.parse import ParsedFeed
 from bot.feeds.websub import linked, named, topic
 from bot.hubs import LONGEST_PAUSE, SHORTEST_PAUSE, Hubs, is_foreign, pause
@@ -544,7 +544,7 @@ FEED = b"""<rss version="2.0"><channel><title>Kabar</title>
 async def read(sent: PushBody) -> FeedPage:
     """What the adapter makes of a push; it needs no connection for that."""
     async with aiohttp.ClientSession() as session:
-        side = HttpHubs(session, session, frozenset(), ZoneInfo("UTC"))
+        side = HttpHubs(session, ZoneInfo("UTC"))
         return await side.read_push(Push(1, 1, 1, FEED_URL, FEED_URL, 1, sent))
 
 
@@ -584,15 +584,11 @@ class Endpoint:
     async def ask(self, hub: Hub, *, trusted: bool = True) -> None:
         app = web.Application()
         app.router.add_post("/{tail:.*}", self.take)
-        connector = aiohttp.TCPConnector(socket_factory=public_socket)
-        async with (
-            TestServer(app) as server,
-            aiohttp.ClientSession() as session,
-            aiohttp.ClientSession(connector=connector) as guarded,
-        ):
+        async with TestServer(app) as server:
             url = str(server.make_url("/hub"))
-            side = HttpHubs(session, guarded, places([url] if trusted else []), ZoneInfo("UTC"))
-            await side.ask(replace(hub, hub_url=url), "https://sebar.example/websub/x")
+            async with guarded(places([url] if trusted else [])) as session:
+                side = HttpHubs(session, ZoneInfo("UTC"))
+                await side.ask(replace(hub, hub_url=url), "https://sebar.example/websub/x")
 
 
 async def test_a_hub_is_asked_by_a_form() -> None:
@@ -642,7 +638,7 @@ async def test_a_hub_that_redirects_for_ever_is_left() -> None:
 
 async def test_a_hub_on_a_private_address_is_not_asked() -> None:
     endpoint = Endpoint(web.Response(status=202))
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError, match="private network"):
         await endpoint.ask(HUB, trusted=False)
     assert endpoint.forms == []
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.errors import FetchError, ParseError
-from bot.feeds.guard import place
+from bot.feeds.guard import refusal
 from bot.feeds.parse import MAX_BODY_BYTES, parse_feed
 from bot.markup import web_url
 from bot.types import FeedPage
@@ -38,20 +38,11 @@ _REL: Final = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]*))', re.IGNORECA
 class HttpHubs:
     """Asks hubs over HTTP and reads what they send; implements `ports.HubSide`.
 
-    Hubs at places that are not `trusted` (see `guard.place`) are asked through `guarded`, a session
-    that reaches public addresses only.
+    The session is a guarded one (see `guard.guarded`): feeds name hubs, and hubs redirect.
     """
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        guarded: aiohttp.ClientSession,
-        trusted: frozenset[str],
-        zone: ZoneInfo,
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, zone: ZoneInfo) -> None:
         self._session = session
-        self._guarded = guarded
-        self._trusted = trusted
         self._zone = zone
 
     async def ask(self, hub: Hub, callback: str) -> None:
@@ -76,7 +67,8 @@ class HttpHubs:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise FetchError("the hub's address is none") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise FetchError(f"the hub cannot be reached ({type(error).__name__})") from error
+            reason = refusal(error) or type(error).__name__
+            raise FetchError(f"the hub cannot be reached ({reason})") from error
 
     async def read_push(self, push: Push) -> FeedPage:
         """Parse what a hub sent; `self_url` is the topic that it names, or None.
@@ -87,8 +79,7 @@ class HttpHubs:
 
     async def _post(self, url: str, form: dict[str, str]) -> None:
         for _ in range(MAX_REDIRECTS):
-            session = self._session if place(url) in self._trusted else self._guarded
-            async with session.post(
+            async with self._session.post(
                 url, data=form, headers={"User-Agent": USER_AGENT}, allow_redirects=False
             ) as response:
                 target = web_url(response.headers.get("Location", ""), url)

@@ -36,7 +36,7 @@ from bot.text import (
     whatsapp_title,
     whatsapp_url,
 )
-from bot.types import Button, Message, Platform, ShareLinks, ShareSheet, ShareTexts, Story
+from bot.types import Button, Listing, Message, Platform, ShareLinks, ShareSheet, ShareTexts, Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,6 +95,7 @@ class _Words:
     untitled: str
     send: str
     skip: str
+    retract: str
     listed: str
 
 
@@ -106,13 +107,35 @@ _WORDS: Final = {
         "(tanpa judul)",
         "Kirim",
         "Lewati",
+        "Tarik",
         "berita lainnya",
     ),
     "en": _Words(
-        "Read more:", "Copy link", "Related", "(untitled)", "Send", "Skip", "more stories"
+        "Read more:",
+        "Copy link",
+        "Related",
+        "(untitled)",
+        "Send",
+        "Skip",
+        "Retract",
+        "more stories",
     ),
 }
 _OTHER_LANGUAGE: Final = "en"
+_DIGESTS: Final = {
+    "id": {
+        Listing.HOURLY: "Ringkasan per jam",
+        Listing.DAILY: "Ringkasan harian",
+        Listing.WEEKLY: "Ringkasan mingguan",
+        Listing.QUIET: "Selama jam tenang",
+    },
+    "en": {
+        Listing.HOURLY: "Hourly digest",
+        Listing.DAILY: "Daily digest",
+        Listing.WEEKLY: "Weekly digest",
+        Listing.QUIET: "While it was quiet",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +235,16 @@ class Renderer:
         message = Message(html, texts.telegram, buttons, clean.url or None)
         return ShareSheet(story, texts, message, links, self._copied(clean) or None)
 
-    def list_message(self, stories: Sequence[Story]) -> Message:
+    def list_message(self, stories: Sequence[Story], listing: Listing | None = None) -> Message:
         """Render several stories as one Telegram message: a line each, in the order given.
+
+        `listing` says whose digest it is, None for what came too fast to go singly.
 
         At most MAX_LISTED stories; a title is cut to MAX_LISTED_TITLE UTF-16 units. The button
         asks for what is related to the first, and makes the message one that can be told apart.
         """
         items = [self._listed(_cleaned(story)) for story in stories[:MAX_LISTED]]
-        heading = f"{len(items)} {self._words.listed}"
+        heading = self._heading(len(items), listing)
         template = self._surfaces.get_template("share/list.html.j2")
         html = as_telegram_sends(template.render(heading=heading, items=items)).strip()
         data = f"related:{stories[0].code}"
@@ -232,8 +257,9 @@ class Renderer:
         return self._locale
 
     def words(self) -> dict[str, str]:
-        """Give the words of an editor's decisions, "send" and "skip", in the locale's language."""
-        return {"send": self._words.send, "skip": self._words.skip}
+        """Give the words of an editor's decisions in the locale's language."""
+        words = self._words
+        return {"send": words.send, "skip": words.skip, "retract": words.retract}
 
     def chat(self, language: str, name: str, /, **values: Any) -> str:
         """Render the macro `name` of templates/chat/<language>.html.j2: Telegram HTML, escaped.
@@ -277,6 +303,14 @@ class Renderer:
         _, link = self._addresses(Platform.TELEGRAM, story)
         fits = len(link) <= MAX_LISTED_LINK_CHARS
         return {"title": title, "link": link if fits else ""}
+
+    def _heading(self, number: int, listing: Listing | None) -> str:
+        if listing is None:
+            return f"{number} {self._words.listed}"
+        names = _DIGESTS.get(self._locale, _DIGESTS[_OTHER_LANGUAGE])
+        if names is _DIGESTS["id"]:
+            return f"{names[listing]}: {number} berita"
+        return f"{names[listing]}: {number} {'story' if number == 1 else 'stories'}"
 
     def _local(self, moment: datetime) -> datetime:
         """Give a moment in the newsroom's zone; as it is at the calendar's very ends."""

@@ -25,6 +25,7 @@ from bot.store.deliveries import (
     OutboxHealth,
     Unconfirmed,
 )
+from bot.store.digests import DigestVerbs, DueDigest, ListPart
 from bot.store.feeds import FeedHealth, FeedVerbs
 from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
@@ -39,6 +40,7 @@ __all__ = [
     "ArchiveForVisit",
     "ClaimPlan",
     "Crowd",
+    "DueDigest",
     "FeedHealth",
     "FeedListing",
     "HubDoor",
@@ -46,6 +48,7 @@ __all__ = [
     "Indexed",
     "KnownIds",
     "Link",
+    "ListPart",
     "Neighbour",
     "NotedMessage",
     "OutboxHealth",
@@ -65,6 +68,7 @@ class Store(
     NewsroomVerbs,
     AudienceVerbs,
     WishVerbs,
+    DigestVerbs,
     BroadcastVerbs,
     ChangeVerbs,
     RetractionVerbs,

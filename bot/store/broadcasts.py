@@ -6,9 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.store.rows import STORY_COLUMNS, dump_message, ms, to_broadcast, to_story
+from bot.store.changes import restrained
+from bot.store.rows import STORY_COLUMNS, dump_message, ms, to_broadcast, to_moment, to_story
 from bot.store.transactional import Verbs, reading, transactional
-from bot.types import BroadcastReport, DeliveryState
+from bot.store.wishes import FanPart, fan_out_choosy, wanting_choosy
+from bot.types import BroadcastReport, DeliveryState, Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from bot.types import Broadcast, Message, Row, Story
 
 EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(1, 4)
-# The live subscriptions that want the story :story_id.
+ENDLESS = 2**62
+# The live subscriptions that want the story :story_id, without those that choose by more than tags.
 WANTING = (
     "FROM subscriptions s JOIN chats c ON c.id = s.chat_id"
-    " WHERE s.ended_at IS NULL AND c.closed_at IS NULL AND ("
+    " WHERE s.ended_at IS NULL AND c.closed_at IS NULL AND s.choosy_at IS NULL AND ("
     " NOT EXISTS (SELECT 1 FROM subscription_tags t WHERE t.subscription_id = s.id)"
     " OR EXISTS (SELECT 1 FROM subscription_tags t JOIN story_tags g ON g.tag = t.tag"
     " WHERE t.subscription_id = s.id AND g.story_id = :story_id))"
@@ -32,13 +35,15 @@ WANTING = (
 class StoryBroadcast:
     """A broadcast with the story that it sends; `listed` are the stories of a list message.
 
-    `stale_mark` changes with each change of a story that the message does not show yet.
+    `stale_mark` changes with each change of a story that the message does not show yet. `listing`
+    is why a digest was made, None for any other message.
     """
 
     broadcast: Broadcast
     story: Story
     listed: tuple[Story, ...] = ()
     stale_mark: int | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,19 @@ class BroadcastVerbs(Verbs):
         return changed == 1
 
     @transactional
-    def schedule_broadcast(self, tx: Transaction, broadcast_id: int, due_at: datetime) -> bool:
-        """Let a draft go out at `due_at`.
+    def schedule_broadcast(
+        self, tx: Transaction, broadcast_id: int, due_at: datetime, *, urgent: bool = False
+    ) -> bool:
+        """Let a draft go out at `due_at`, before all routine ones where it is urgent.
 
         False where it is decided already, or where the story has changed since it was shown.
         """
         changed = tx.execute(
-            "UPDATE broadcasts SET state = 'scheduled', due_at = :due_at"
+            "UPDATE broadcasts SET state = 'scheduled', due_at = :due_at, urgent_at = :urgent_at"
             " WHERE id = :id AND state = 'draft' AND story_revision ="
             " (SELECT s.revision FROM stories s WHERE s.id = story_id)",
             due_at=ms(due_at),
+            urgent_at=ms(due_at) if urgent else None,
             id=broadcast_id,
         )
         return changed == 1
@@ -187,44 +195,43 @@ class BroadcastVerbs(Verbs):
         """Make the next deliveries of a broadcast: one a live subscription that wants the story.
 
         At most `most` subscriptions are looked at, so that nobody else waits long. They are due
-        at once, or at `due_at`. Gives the number made, or None where the fan-out is complete. It
-        may be repeated.
+        at once, or at `due_at`; for those that want it later the story is held. Gives the number
+        made, or None where the fan-out is complete. It may be repeated.
         """
         rows = tx.fetch(
-            "SELECT story_id, fan_cursor, urgent_at FROM broadcasts"
+            "SELECT story_id, fan_cursor, urgent_at, opened_at FROM broadcasts"
             " WHERE id = :id AND fan_cursor IS NOT NULL",
             id=broadcast_id,
         )
         if not rows:
             return None
         cursor = rows[0]["fan_cursor"]
-        part = tx.fetch(
+        looked_at = tx.fetch(
             "SELECT MAX(id) AS last FROM (SELECT id FROM subscriptions WHERE id > :cursor"
             " ORDER BY id LIMIT :most) part",
             cursor=cursor,
             most=most,
         )
-        last = part[0]["last"]
+        last = looked_at[0]["last"]
         tx.execute(
             "UPDATE broadcasts SET fan_cursor = :last WHERE id = :id", last=last, id=broadcast_id
         )
         if last is None:
             return None
-        story_id = rows[0]["story_id"]
-        return tx.execute(
-            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
-            " state, due_at, created_at)"
-            " SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, s.silent_at,"
-            f" 'pending', :due_at, :now {WANTING} AND s.id > :cursor AND s.id <= :last"
-            f" {_not_reached(tx, story_id, broadcast_id)} ORDER BY s.id"
-            " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
-            broadcast_id=broadcast_id,
-            lane=ROUTINE_LANE if rows[0]["urgent_at"] is None else URGENT_LANE,
-            story_id=story_id,
-            cursor=cursor,
-            last=last,
-            due_at=ms(due_at or now),
-            now=ms(now),
+        urgent, story_id = rows[0]["urgent_at"] is not None, rows[0]["story_id"]
+        part = FanPart(
+            broadcast_id,
+            story_id,
+            cursor,
+            last,
+            URGENT_LANE if urgent else ROUTINE_LANE,
+            urgent,
+            # A tag that comes later fans out anew, but not to those who came later.
+            f"{_not_reached(tx, story_id, broadcast_id)}"
+            f" AND s.created_at <= {rows[0]['opened_at']}",
+        )
+        return _fan_out_plain(tx, part, due_at or now, now) + fan_out_choosy(
+            tx, part, due_at or now, now
         )
 
     @reading
@@ -265,7 +272,7 @@ class BroadcastVerbs(Verbs):
 
         Gives the number of destinations. Only what still waits is listed.
         """
-        list_id = _insert_list(tx, listed, message, now)
+        list_id = insert_list(tx, [item.story for item in listed], message, now)
         folded = _listed(item.broadcast.id for item in listed)
         first = _listed([listed[0].broadcast.id])
         made = tx.execute(
@@ -299,12 +306,16 @@ class BroadcastVerbs(Verbs):
         )
 
     @reading
-    def list_stale(self, tx: Transaction, limit: int) -> list[StoryBroadcast]:
-        """Open broadcasts whose story has a newer revision than their message shows."""
+    def list_stale(self, tx: Transaction, limit: int, now: datetime) -> list[StoryBroadcast]:
+        """Open broadcasts whose story has a newer revision than their message shows.
+
+        One that was edited again and again waits until its next edit may come.
+        """
         rows = tx.fetch(
             "SELECT * FROM broadcasts WHERE state = 'open' AND stale_at IS NOT NULL"
-            " ORDER BY id LIMIT :limit",
+            " AND COALESCE(edit_due_at, 0) <= :now ORDER BY id LIMIT :limit",
             limit=limit,
+            now=ms(now),
         )
         return _with_stories(tx, rows)
 
@@ -332,11 +343,12 @@ class BroadcastVerbs(Verbs):
         _keep_message(tx, broadcast_id)
         if message == stale.broadcast.message:
             return 0
+        _note_edit(tx, broadcast_id, now)
         return tx.execute(
-            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, state, due_at,"
-            " created_at) SELECT broadcast_id, 'edit', :lane, chat_id, thread_id, 'pending', :now,"
-            " :now FROM deliveries WHERE broadcast_id = :id AND action = 'send'"
-            " AND state IN ('sending', 'unknown', 'sent')"
+            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, preview,"
+            " state, due_at, created_at) SELECT broadcast_id, 'edit', :lane, chat_id, thread_id,"
+            " preview, 'pending', :now, :now FROM deliveries WHERE broadcast_id = :id"
+            " AND action = 'send' AND state IN ('sending', 'unknown', 'sent')"
             " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO UPDATE SET"
             " state = 'pending', due_at = :now, attempt = deliveries.attempt + 1, failures = 0,"
             " lease_until = NULL, error = NULL, settled_at = NULL"
@@ -365,8 +377,9 @@ class BroadcastVerbs(Verbs):
             f"SELECT COUNT(*) AS number {WANTING}",
             story_id=story_id,
         )
-        number: int = rows[0]["number"]
-        return number
+        plain: int = rows[0]["number"]
+        everyone = FanPart(0, story_id, 0, ENDLESS, ROUTINE_LANE)
+        return plain + len(wanting_choosy(tx, everyone))
 
     @reading
     def count_reached(self, tx: Transaction, story_id: int) -> int:
@@ -382,7 +395,11 @@ class BroadcastVerbs(Verbs):
 
 
 def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
-    """A condition that leaves out destinations which other broadcasts of the story reached."""
+    """A condition that leaves out destinations which the story reached by other messages."""
+    by_digest = (
+        "AND NOT EXISTS (SELECT 1 FROM digest_stories h WHERE h.subscription_id = s.id"
+        " AND h.story_id = :story_id)"
+    )
     others = tx.fetch(
         "SELECT id FROM broadcasts WHERE story_id = :story_id AND id <> :id"
         " AND state <> 'retracted'",
@@ -390,12 +407,44 @@ def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
         id=broadcast_id,
     )
     if not others:
-        return ""
+        return by_digest
     ids = _listed(row["id"] for row in others)
     return (
-        f"AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
+        f"{by_digest} AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
         " AND r.action = 'send' AND r.chat_id = s.chat_id AND r.thread_id = s.thread_id"
         " AND (r.list_id IS NOT NULL OR r.state IN ('pending', 'sending', 'unknown', 'sent')))"
+    )
+
+
+def _fan_out_plain(tx: Transaction, part: FanPart, due_at: datetime, now: datetime) -> int:
+    return tx.execute(
+        "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
+        " preview, state, due_at, created_at)"
+        " SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, s.silent_at, s.preview,"
+        f" 'pending', :due_at, :now {WANTING} AND s.id > :after AND s.id <= :last"
+        f" {part.unless} ORDER BY s.id"
+        " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
+        broadcast_id=part.broadcast_id,
+        lane=part.lane,
+        story_id=part.story_id,
+        after=part.after_id,
+        last=part.last_id,
+        due_at=ms(due_at),
+        now=ms(now),
+    )
+
+
+def _note_edit(tx: Transaction, broadcast_id: int, now: datetime) -> None:
+    """Count an edit of a broadcast, and say when the next one may come."""
+    row = tx.fetch("SELECT edits, edited_at FROM broadcasts WHERE id = :id", id=broadcast_id)[0]
+    edits, next_at = restrained(row["edits"], to_moment(row["edited_at"]), now)
+    tx.execute(
+        "UPDATE broadcasts SET edits = :edits, edited_at = :now, edit_due_at = :next_at"
+        " WHERE id = :id",
+        id=broadcast_id,
+        edits=edits,
+        now=ms(now),
+        next_at=ms(next_at),
     )
 
 
@@ -419,6 +468,7 @@ def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
             ),
             tuple(to_story(listed) for listed in _listed_stories(tx, row["id"])),
             row["stale_at"],
+            None if row["listing"] is None else Listing(row["listing"]),
         )
         for row in rows
     ]
@@ -432,15 +482,21 @@ def _listed_stories(tx: Transaction, broadcast_id: int) -> list[Row]:
     )
 
 
-def _insert_list(
-    tx: Transaction, listed: Sequence[StoryBroadcast], message: Message, now: datetime
+def insert_list(
+    tx: Transaction,
+    stories: Sequence[Story],
+    message: Message,
+    now: datetime,
+    listing: Listing | None = None,
 ) -> int:
+    """Open a broadcast of a list message; gives its id."""
     rows = tx.fetch(
-        "INSERT INTO broadcasts (story_id, state, message, created_at, opened_at, due_at)"
-        " VALUES (:story_id, 'open', :message, :now, :now, :now) RETURNING id",
-        story_id=listed[0].story.id,
+        "INSERT INTO broadcasts (story_id, state, message, created_at, opened_at, due_at, listing)"
+        " VALUES (:story_id, 'open', :message, :now, :now, :now, :listing) RETURNING id",
+        story_id=stories[0].id,
         message=dump_message(message),
         now=ms(now),
+        listing=None if listing is None else listing.value,
     )
     list_id: int = rows[0]["id"]
     _keep_message(tx, list_id)
@@ -448,8 +504,8 @@ def _insert_list(
         "INSERT INTO broadcast_stories (broadcast_id, story_id, position)"
         " VALUES (:list_id, :story_id, :position)",
         [
-            {"list_id": list_id, "story_id": item.story.id, "position": position}
-            for position, item in enumerate(listed)
+            {"list_id": list_id, "story_id": story.id, "position": position}
+            for position, story in enumerate(stories)
         ],
     )
     tx.execute(

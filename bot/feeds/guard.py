@@ -1,45 +1,143 @@
 """Addresses that strangers name lead to the public internet only.
 
-A reader may send the bot any address. The check is made on the socket, at the moment of connecting:
-neither a redirect nor a name that resolves anew gets past it.
+Feeds, pages, pictures, hubs and redirects name addresses, and readers do. Whoever fetches one uses
+the session that `guarded` makes, for everything: it reaches the places that the operator named, and
+besides them public addresses on web ports. The check is made on the socket, at the moment of
+connecting, for every hop: neither a redirect nor a name that resolves anew gets past it. A refusal
+is an `aiohttp.ClientConnectorError`; `refusal` gives its reason in words.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohttp.connector import AddrInfoType
+    from aiohttp import ClientTimeout
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import AddrInfoType, Connection
+    from aiohttp.tracing import Trace
 
-PORTS = frozenset({80, 443})
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+PORTS: Final = frozenset({80, 443})
+INSIDE: Final = (
+    "this address leads inside a private network, not to the public internet;"
+    " SEBAR_ALLOW_PRIVATE=1 allows it"
+)
+ODD_PORT: Final = "this address names a port other than 80 and 443; SEBAR_ALLOW_PRIVATE=1 allows it"
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# A public address in form only: a cloud's machines find their own metadata there.
+_METADATA: Final = ipaddress.IPv4Address("168.63.129.16")
+_IPV4_BITS: Final = 0xFFFFFFFF
+
+
+class RefusedError(PermissionError):
+    """An address that is not to be connected to; the text says why."""
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Connects to `trusted` places (see `place`), and else to public addresses on web ports."""
+
+    def __init__(self, trusted: frozenset[str]) -> None:
+        super().__init__(socket_factory=self._socket)
+        self._trusted = trusted
+        self._is_trusted: ContextVar[bool] = ContextVar("is_trusted", default=False)
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109
+    ) -> Connection:
+        """Give a connection for a request; its socket is made only where it may lead."""
+        token = self._is_trusted.set(place(str(req.url)) in self._trusted)
+        try:
+            return await super().connect(req, traces, timeout)
+        finally:
+            self._is_trusted.reset(token)
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        return _plain_socket(address) if self._is_trusted.get() else public_socket(address)
+
+
+def guarded(trusted: frozenset[str], *, allow_private: bool = False) -> aiohttp.ClientSession:
+    """Make a session that reaches trusted places and the public internet, to be closed by its user.
+
+    `trusted` comes from `places`; where private addresses are allowed nothing is refused. No cookie
+    is kept. Call it in a running event loop.
+    """
+    connector = aiohttp.TCPConnector() if allow_private else GuardedConnector(trusted)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def public_socket(address: AddrInfoType) -> socket.socket:
-    """Make a socket for a public address on a web port. Raises PermissionError for any other."""
-    family, kind, protocol, _, place = address
-    host, port = str(place[0]), place[1]
-    ip = ipaddress.ip_address(host.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if not (mapped or ip).is_global or port not in PORTS:
-        raise PermissionError("this address is not on the public internet")
-    return socket.socket(family=family, type=kind, proto=protocol)
+    """Make a socket for a public address on a web port. Raises RefusedError for any other."""
+    host, port = str(address[4][0]), address[4][1]
+    if not is_public(ipaddress.ip_address(host.partition("%")[0])):
+        raise RefusedError(INSIDE)
+    if port not in PORTS:
+        raise RefusedError(ODD_PORT)
+    return _plain_socket(address)
+
+
+def is_public(ip: Address) -> bool:
+    """Say whether an address is one of a single machine on the public internet.
+
+    Addresses that carry another one (mapped, NAT64) are judged by that one; 6to4 and Teredo, which
+    lead to whatever they carry through strangers' relays, never are public.
+    Source: IANA special-purpose address registries; RFC 4291, RFC 6052, RFC 7526.
+    """
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip != _METADATA
+    if ip.ipv4_mapped is not None:
+        return is_public(ip.ipv4_mapped)
+    if ip in _NAT64:
+        return is_public(ipaddress.IPv4Address(int(ip) & _IPV4_BITS))
+    carries = ip.sixtofour is not None or ip.teredo is not None
+    return ip in _GLOBAL_UNICAST and ip.is_global and not carries
+
+
+def refusal(error: BaseException) -> str | None:
+    """The reason in words where an error comes from a refused address; None where it does not."""
+    if isinstance(error, RefusedError):
+        return str(error)
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := refusal(one))), None)
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    if cause is not None and (found := refusal(cause)):
+        return found
+    text = str(cause or error)
+    return next((reason for reason in (INSIDE, ODD_PORT) if reason in text), None)
 
 
 def places(urls: Iterable[str]) -> frozenset[str]:
-    """The hosts with their ports that addresses name, to be compared with `place`."""
-    return frozenset(found for url in urls if (found := place(url)))
+    """The hosts with their ports that addresses name, to be compared with `place`.
+
+    A site that is named without a port is meant by http and by https alike.
+    """
+    found = {named for url in urls if (named := place(url))}
+    hosts = {named.rpartition(":")[0] for named in found if named.endswith((":80", ":443"))}
+    return frozenset(found | {f"{host}:{port}" for host in hosts for port in PORTS})
 
 
 def place(url: str) -> str:
     """The host and port of an address; "" where it has none."""
     try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+        parts = URL(url)
     except ValueError:
         return ""
-    return f"{parts.hostname}:{port}" if parts.hostname else ""
+    return f"{parts.raw_host}:{parts.port}" if parts.raw_host and parts.port else ""
+
+
+def _plain_socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    return socket.socket(family=family, type=kind, proto=protocol)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from factories import NOW, PACE, message, opened_broadcast, stored_story, subscribed_chat
+from factories import NOW, PACE, fan_out, message, opened_broadcast, stored_story, subscribed_chat
 
 from bot.errors import (
     DatabaseError,
@@ -245,6 +245,36 @@ async def test_a_retracted_story_is_deleted_or_replaced_by_a_note(store: Store) 
     assert sorted(desk.publisher.published) == [
         (f"edit {ids[2]}", 2, "<b>Ditarik</b>"),
         (f"retract {ids[1]}", 1, ""),
+    ]
+
+
+async def test_retractions_go_before_corrections_urgent_and_routine_stories(store: Store) -> None:
+    desk = Desk(store)
+    await subscribed_chat(store, 1)
+    stories = [await stored_story(store, number) for number in range(1, 5)]
+    wrong, corrected = stories[:2]
+    await opened_broadcast(store, wrong, "Salah")
+    stale = await opened_broadcast(store, corrected, "Lama")
+    for _ in range(2):
+        desk.now += PACE
+        await desk.deliver()
+    await opened_broadcast(store, stories[2], "Biasa")
+    urgent = await store.record_draft(stories[3].id, message("Penting"), 7, NOW)
+    await store.schedule_broadcast(urgent.id, NOW, urgent=True)
+    assert await fan_out(store, urgent.id, message("Penting")) == 1
+    item = await store.find_broadcast(stale)
+    assert item is not None
+    await store.record_revision(item, message("Baru"), desk.now)
+    await store.retract_story(wrong.id, message("Ditarik"), desk.now)
+    desk.publisher.published.clear()
+    for _ in range(4):
+        desk.now += PACE
+        await desk.deliver()
+    assert [(act.split()[0], text) for act, _, text in desk.publisher.published] == [
+        ("retract", ""),
+        ("edit", "<b>Baru</b>"),
+        ("send", "<b>Penting</b>"),
+        ("send", "<b>Biasa</b>"),
     ]
 
 

@@ -6,13 +6,15 @@ import gzip
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestClient, TestServer
 from factories import FEED_URL, NOW, entry, sighting
+from hubs_served import signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,7 @@ from bot.ingest import Ingest, IngestPolicy
 from bot.store import PollPlan
 from bot.store.hubs import MOST_WAITING_PUSHES, TRUSTING_PACE
 from bot.types import FeedPage, Hub, Push, PushBody
+from bot.web.websub import Callbacks
 
 if TYPE_CHECKING:
     from bot.store import Store
@@ -204,6 +207,26 @@ async def test_only_what_we_asked_for_is_confirmed(store: Store) -> None:
     assert await confirm(door.token, FEED_URL, DAY, NOW)
     assert await confirm(door.token, FEED_URL, DAY, NOW + SECOND), "a hub that did not hear us"
     assert not await confirm(door.token, FEED_URL, DAY, NOW + 10 * MINUTE)
+
+
+async def test_strange_words_of_a_hub_trouble_no_database(world: World) -> None:
+    app = web.Application()
+    Callbacks(world.store, lambda: NOW).add_to(app)
+    token = world.side.asked[-1][0].token
+    async with TestClient(TestServer(app)) as client:
+        for words in ("\0", "a\0b", "\ud800", "😀" * 100, "'; --"):
+            said = quote(words, errors="surrogatepass")
+            for mode in ("subscribe", "unsubscribe", "denied"):
+                query = f"hub.mode={mode}&hub.topic={said}&hub.challenge={said}"
+                answer = await client.get(f"/websub/{token}?{query}")
+                assert answer.status == 404
+            query = f"hub.mode=denied&hub.topic={quote(FEED_URL)}&hub.reason={said}"
+            assert (await client.get(f"/websub/{token}?{query}")).status == 200
+            headers = dict.fromkeys(("Content-Type", "Content-Encoding", "Link"), "�€")
+            headers["X-Hub-Signature"] = signature("sha1", world.side.asked[-1][0].secret, b"x")
+            answer = await client.post(f"/websub/{token}", data=b"x", headers=headers)
+            assert answer.status == 202
+    assert await world.store.has_pushes()
 
 
 async def test_a_hub_is_not_confirmed_before_it_was_asked(store: Store) -> None:

@@ -41,6 +41,9 @@ class Digests:
         due = await self._store.list_due_digests(now, AT_ONCE)
         alike: dict[tuple[Listing, tuple[int, ...]], list[DueDigest]] = defaultdict(list)
         for one in due:
+            if one.quiet_until is not None:
+                await self._store.postpone_digest(one, one.quiet_until)
+                continue
             alike[one.listing, tuple(story.id for story in one.stories)].append(one)
         for (listing, story_ids), group in alike.items():
             if listing is Listing.QUIET and 0 < len(story_ids) <= self._burst:

@@ -11,7 +11,7 @@ from bot.store.rows import STORY_COLUMNS, ms, to_moment, to_story
 from bot.store.transactional import Verbs, reading, transactional
 from bot.store.wishes import FanPart, deliver_to, listed, to_rhythm
 from bot.types import Listing, Pace
-from bot.wishes import held_until, zone_of
+from bot.wishes import held_until, is_quiet, quiet_end, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,8 @@ class DueDigest:
     """What waits for one subscription whose moment has come.
 
     `due_at` is that moment, which is the fence: who takes it off first sends the digest. `stories`
-    are newest first, none where all were withdrawn. What comes in meanwhile waits until `again_at`.
+    are newest first, none where all were withdrawn. What comes in meanwhile waits until `again_at`;
+    `quiet_until` is the end of quiet hours into which a late digest has fallen.
     """
 
     subscription_id: int
@@ -42,6 +43,7 @@ class DueDigest:
     listing: Listing
     stories: tuple[Story, ...]
     again_at: datetime
+    quiet_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,16 @@ class DigestVerbs(Verbs):
         )
         waiting = _waiting(tx, [row["id"] for row in rows])
         return [_to_digest(row, waiting[row["id"]], now) for row in rows]
+
+    @transactional
+    def postpone_digest(self, tx: Transaction, due: DueDigest, until: datetime) -> None:
+        """Let a digest come later, unless somebody else has taken or moved its moment."""
+        tx.execute(
+            "UPDATE subscriptions SET digest_at = :until WHERE id = :id AND digest_at = :due_at",
+            until=ms(until),
+            id=due.subscription_id,
+            due_at=ms(due.due_at),
+        )
 
     @transactional
     def record_digest(
@@ -148,14 +160,15 @@ def _waiting(tx: Transaction, subscription_ids: Sequence[int]) -> dict[int, tupl
 
 
 def _to_digest(row: Row, stories: tuple[Story, ...], now: datetime) -> DueDigest:
-    rhythm, due_at = to_rhythm(row), to_moment(row["digest_at"])
+    rhythm, zone, due_at = to_rhythm(row), zone_of(row["zone"]), to_moment(row["digest_at"])
     assert due_at is not None
     return DueDigest(
         subscription_id=row["id"],
         due_at=due_at,
         listing=Listing.QUIET if rhythm.pace is Pace.ONCE else Listing(rhythm.pace.value),
         stories=stories,
-        again_at=held_until(rhythm, zone_of(row["zone"]), now, urgent=False) or now,
+        again_at=held_until(rhythm, zone, now, urgent=False) or now,
+        quiet_until=quiet_end(rhythm, zone, now) if is_quiet(rhythm, zone, now) else None,
     )
 
 

@@ -196,3 +196,39 @@ async def listening(url: str) -> None:
                 writer.close()
                 return
             await asyncio.sleep(0.05)
+
+
+@dataclass
+class Site:
+    """A newsroom's site with a feed that names a hub, in Link headers and in the feed."""
+
+    hub_url: str = ""
+    titles: list[str] = field(default_factory=lambda: ["Berita lama"])
+    polls: int = 0
+
+    async def feed(self, request: web.Request) -> web.Response:
+        self.polls += 1
+        own = str(request.url)
+        return web.Response(
+            body=self.body(own),
+            content_type="application/rss+xml",
+            headers={"Link": f'<{self.hub_url}>; rel="hub", <{own}>; rel="self"'},
+        )
+
+    def body(self, own: str) -> bytes:
+        """The feed's text, newest story first."""
+        items = "".join(
+            f"<item><title>{title}</title><link>https://kabar.example/{number}/</link></item>"
+            for number, title in reversed(list(enumerate(self.titles)))
+        )
+        return (
+            '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"><channel>'
+            f'<title>Kabar</title><atom:link rel="self" href="{own}"/>'
+            f'<atom:link rel="hub" href="{self.hub_url}"/>{items}</channel></rss>'
+        ).encode()
+
+    def app(self) -> web.Application:
+        """The site as an application."""
+        app = web.Application()
+        app.router.add_get("/feed/", self.feed)
+        return app

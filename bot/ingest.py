@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from bot.store import Store
     from bot.types import Entry, FeedForPoll, FeedPage, KnownStory, Sighting
 
-# Longer than a fetch may take; after a crash the feed waits no longer than this.
-LEASE = timedelta(seconds=30)
+# Kept while a poll lives; after a crash the feed waits no longer than this.
+LEASE = timedelta(seconds=6)
+KEEP_LEASES_EVERY = timedelta(seconds=2)
 POLLS_AT_ONCE = 64
 IDLE_S = 0.25
 LONGEST_BACK_OFF = timedelta(hours=1)
@@ -77,7 +78,8 @@ class Ingest:
         self._policy = policy
         self._clock = clock
         self._enricher = enricher
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], FeedForPoll] = {}
+        self._kept_at = clock()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll what is due until told to stop; a slow feed takes a place, but nobody's time."""
@@ -96,9 +98,15 @@ class Ingest:
         feeds = await self._store.claim_feeds(now, now + LEASE, free)
         for feed in feeds:
             task = tasks.create_task(self._poll_safely(feed, now))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._under_way[task] = feed
+            task.add_done_callback(self._under_way.pop)
         return len(feeds)
+
+    async def keep_leases(self, now: datetime) -> None:
+        """Show that this process lives, for as long as its polls take."""
+        if self._under_way and now - self._kept_at >= KEEP_LEASES_EVERY:
+            self._kept_at = now
+            await self._store.extend_feed_leases(list(self._under_way.values()), now + LEASE)
 
     async def record_pushed(
         self, feed_id: int, entries: Sequence[Entry], now: datetime
@@ -120,8 +128,10 @@ class Ingest:
         )
 
     async def _start_due_safely(self, tasks: asyncio.TaskGroup) -> int:
+        now = self._clock()
         try:
-            return await self.start_due(tasks, self._clock())
+            await self.keep_leases(now)
+            return await self.start_due(tasks, now)
         except DatabaseError:
             _log.exception("feeds not read")
             return 0

@@ -11,7 +11,7 @@ from factories import FEED_URL, NOW, entry
 
 from bot.errors import FetchError, ParseError, SourceError
 from bot.identity import sight, sight_entry
-from bot.ingest import Ingest, IngestPolicy, back_off, sift
+from bot.ingest import LEASE, Ingest, IngestPolicy, back_off, sift
 from bot.types import BroadcastState, FeedForPoll, FeedPage, KnownStory
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEED = FeedForPoll(id=1, url=FEED_URL, baseline_at=NOW)
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 POLICY = IngestPolicy(poll_interval=MINUTE, hold=timedelta(0), needs_approval=False)
 
 
@@ -201,6 +202,26 @@ async def test_a_slow_feed_delays_no_other_and_no_stop(store: Store) -> None:
             await asyncio.sleep(0.01)
     stopping.set()
     await asyncio.wait_for(running, 5)
+
+
+async def test_a_poll_keeps_its_feed_as_long_as_it_lives_and_little_longer(store: Store) -> None:
+    over = asyncio.Event()
+
+    class Asleep(ScriptedSource):
+        async def fetch(self, feed: FeedForPoll) -> FeedPage:
+            await over.wait()
+            return await super().fetch(feed)
+
+    await store.record_feeds([FEED_URL], NOW)
+    ingest = Ingest(store, Asleep([]), POLICY, lambda: NOW)
+    async with asyncio.TaskGroup() as tasks:
+        assert await ingest.start_due(tasks, NOW) == 1
+        for seconds in range(2, 61, 2):
+            await ingest.keep_leases(NOW + timedelta(seconds=seconds))
+        last = NOW + timedelta(seconds=60)
+        assert not await store.claim_feeds(last + LEASE - SECOND, last, 5)
+        assert await store.claim_feeds(last + LEASE, last + MINUTE, 5)
+        over.set()
 
 
 async def test_a_poll_that_fails_oddly_is_one_feeds_fault(store: Store) -> None:

@@ -63,6 +63,20 @@ class FeedVerbs(Verbs):
         return [to_feed(row) for row in rows]
 
     @transactional
+    def extend_feed_leases(
+        self, tx: Transaction, feeds: Sequence[FeedForPoll], lease_until: datetime
+    ) -> None:
+        """Keep feeds under claim whose polls are not done yet."""
+        tx.execute_many(
+            "UPDATE feeds SET lease_until = :lease_until"
+            " WHERE id = :id AND attempt = :attempt AND lease_until IS NOT NULL",
+            [
+                {"id": feed.id, "attempt": feed.attempt, "lease_until": ms(lease_until)}
+                for feed in feeds
+            ],
+        )
+
+    @transactional
     def record_poll(
         self,
         tx: Transaction,

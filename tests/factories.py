@@ -90,12 +90,14 @@ async def opened_broadcast(store: Store, story: Story, text: str = "Berita") -> 
     return broadcast.id
 
 
-async def fan_out(store: Store, broadcast_id: int, message: Message) -> int | None:
+async def fan_out(
+    store: Store, broadcast_id: int, message: Message, now: datetime = NOW
+) -> int | None:
     """Open a broadcast and make all its deliveries; None where it is not scheduled."""
-    if not await store.open_broadcast(broadcast_id, message, NOW):
+    if not await store.open_broadcast(broadcast_id, message, now):
         return None
     number = 0
-    while (made := await store.fan_out(broadcast_id, 2, NOW)) is not None:
+    while (made := await store.fan_out(broadcast_id, 2, now)) is not None:
         number += made
     return number
 

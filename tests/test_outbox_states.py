@@ -412,7 +412,7 @@ class OutboxMachine(RuleBasedStateMachine):
         story = await stored_story(self.world.store, number)
         broadcast = await self.world.store.record_draft(story.id, body, 7, self.world.now)
         await self.world.store.schedule_broadcast(broadcast.id, self.world.now)
-        await fan_out(self.world.store, broadcast.id, body)
+        await fan_out(self.world.store, broadcast.id, body, self.world.now)
         rows = await self.world.fetch(
             "SELECT chat_id, thread_id FROM deliveries WHERE broadcast_id = :id",
             id=broadcast.id,

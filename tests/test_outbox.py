@@ -23,7 +23,7 @@ from bot.errors import (
     TokenRejected,
 )
 from bot.limits import Budget
-from bot.outbox import Outbox, Step, decide, plain
+from bot.outbox import LEASE, Outbox, Step, decide, plain
 from bot.types import (
     Action,
     ChatType,
@@ -367,3 +367,34 @@ async def _nothing() -> None:
 def test_plain_keeps_the_text_and_drops_markup_and_buttons() -> None:
     bare = plain(message("A & B"))
     assert (bare.html, bare.text, bare.buttons) == ("", "A & B", ())
+
+
+class Suspended(Budget):
+    """A budget during whose wait the machine sleeps."""
+
+    def __init__(self, desk: Desk, asleep: timedelta) -> None:
+        super().__init__(1000, desk.seconds)
+        self.desk = desk
+        self.asleep = asleep
+
+    async def leave(self, wait_s: float) -> None:
+        self.desk.now += self.asleep
+        await super().leave(wait_s)
+
+
+@pytest.mark.parametrize(
+    ("asleep", "left"), [(LEASE - timedelta(seconds=1), 1), (LEASE + timedelta(seconds=1), 0)]
+)
+async def test_what_was_claimed_before_a_long_sleep_does_not_leave_after_it(
+    store: Store, asleep: timedelta, left: int
+) -> None:
+    desk = Desk(store)
+    budget = Suspended(desk, asleep)
+    desk.outbox = Outbox(store, desk.publisher, budget, desk.clock, "tests")
+    await subscribed_chat(store, 1)
+    broadcast = await opened_broadcast(store, await stored_story(store))
+    await desk.deliver()
+    assert len(desk.publisher.published) == left
+    if not left:
+        await desk.outbox.keep_leases(desk.now)
+        assert await desk.states(broadcast) == {DeliveryState.UNKNOWN: 1}

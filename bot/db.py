@@ -10,13 +10,16 @@ The SQL of the store is neutral but for the tokens of `Dialect`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sqlite3
-from collections import defaultdict
+from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from heapq import nlargest
 from importlib import resources
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -28,7 +31,7 @@ from psycopg.rows import dict_row
 from bot.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bot.ports import Transaction
     from bot.types import Row
@@ -37,6 +40,7 @@ T = TypeVar("T")
 
 SQLITE_SCHEME = "sqlite:///"
 BUSY_TIMEOUT_S = 30.0
+MOST_TOGETHER = 32
 CACHE_KB = 16_000
 PAGES_BETWEEN_CHECKPOINTS = 4000
 # One row a story; its words as numbers, so that one tokenizer, ours, serves both databases.
@@ -169,7 +173,7 @@ class SqliteTransaction:
         )
         return [row[0] for row in rows]
 
-    def tally(self, weights: Mapping[int, float], limit: int) -> list[int]:
+    def tally(self, weights: Mapping[int, float], limit: int) -> list[tuple[int, float]]:
         """Stories by the weight of what they hold; see Transaction."""
         totals: defaultdict[int, float] = defaultdict(float)
         for term, weight in weights.items():
@@ -177,29 +181,45 @@ class SqliteTransaction:
                 "SELECT rowid FROM story_postings WHERE story_postings MATCH ?", (_token(term),)
             ):
                 totals[row[0]] += weight
-        best = nlargest(limit, ((total, story_id) for story_id, total in totals.items()))
-        return [story_id for _, story_id in best]
+        return nlargest(limit, totals.items(), key=itemgetter(1, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Work that waits for its turn, and who waits for its result."""
+
+    work: Callable[[Transaction], Any]
+    result: asyncio.Future[Any]
 
 
 class SqliteThread:
-    """One connection to a SQLite file, on a thread of its own."""
+    """One connection to a SQLite file, on a thread of its own.
 
-    def __init__(self, path: str, name: str) -> None:
+    Works that wait while another one runs share the next transaction, so that they share the cost
+    of its commit; each is undone by itself where it fails, and none returns before the commit.
+    """
+
+    def __init__(self, path: str, name: str, begin: str) -> None:
         self._path = path
+        self._begin = begin
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
+        self._waiting: deque[_Turn] = deque()
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run a function on the thread. Raises DatabaseError."""
         loop = asyncio.get_running_loop()
-        try:
+        with self._faults():
             return await loop.run_in_executor(self._thread, function)
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
-            raise DatabaseError(f"SQLite, {self._path}: {error}") from error
 
-    async def transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in a transaction that begins as told. Raises DatabaseError."""
-        return await self.call(partial(self._transact, begin, work))
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction. Raises DatabaseError."""
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Turn(work, result))
+        if len(self._waiting) == 1:
+            self._thread.submit(self._transact_waiting)
+        with self._faults():
+            return await result
 
     def connect(self) -> sqlite3.Connection:
         """Open the file; to be called on the thread."""
@@ -211,18 +231,40 @@ class SqliteThread:
         await self.call(self._close)
         self._thread.shutdown()
 
-    def _transact(self, begin: str, work: Callable[[Transaction], T]) -> T:
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise DatabaseError(f"SQLite, {self._path}: {error}") from error
+
+    def _transact_waiting(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_TOGETHER))]
+            turns = [turn for turn in group if not turn.result.cancelled()]
+            if turns:
+                loop = turns[0].result.get_loop()
+                outcomes = self._transact(turns)
+                with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits.
+                    loop.call_soon_threadsafe(_tell, turns, outcomes)
+
+    def _transact(self, turns: Sequence[_Turn]) -> list[Any]:
+        """Results, or the exceptions that stand in their place."""
         connection = self._connection
         if connection is None:
-            raise DatabaseError(f"SQLite, {self._path}: not open")
-        connection.execute(begin)
+            return [DatabaseError(f"SQLite, {self._path}: not open")] * len(turns)
         try:
-            result = work(SqliteTransaction(connection))
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-        return result
+            connection.execute(self._begin)
+            if len(turns) == 1:
+                outcomes = [turns[0].work(SqliteTransaction(connection))]
+            else:
+                outcomes = [_apart(connection, turn.work) for turn in turns]
+            connection.execute("COMMIT")
+        except Exception as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return [error] * len(turns)
+        return outcomes
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -230,13 +272,36 @@ class SqliteThread:
             self._connection = None
 
 
+def _apart(connection: sqlite3.Connection, work: Callable[[Transaction], Any]) -> Any:
+    """Run one of several works of a transaction; gives its exception after undoing it alone."""
+    connection.execute("SAVEPOINT work")
+    try:
+        outcome = work(SqliteTransaction(connection))
+    except Exception as error:
+        # Where SQLite itself has rolled back there is no savepoint: that raises, and all fail.
+        connection.execute("ROLLBACK TO work")
+        outcome = error
+    connection.execute("RELEASE work")
+    return outcome
+
+
+def _tell(turns: Sequence[_Turn], outcomes: Sequence[Any]) -> None:
+    for turn, outcome in zip(turns, outcomes, strict=True):
+        if turn.result.done():
+            continue
+        if isinstance(outcome, Exception):
+            turn.result.set_exception(outcome)
+        else:
+            turn.result.set_result(outcome)
+
+
 class SqliteDatabase:
     """A SQLite file in WAL mode: one connection writes, another reads what is committed."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._writer = SqliteThread(path, "sqlite")
-        self._reader = SqliteThread(path, "sqlite-reader")
+        self._writer = SqliteThread(path, "sqlite", "BEGIN IMMEDIATE")
+        self._reader = SqliteThread(path, "sqlite-reader", "BEGIN")
 
     async def open(self) -> None:
         """Open the file, creating it and its folder where missing. Raises DatabaseError."""
@@ -249,11 +314,11 @@ class SqliteDatabase:
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction; see MigratedDatabase."""
-        return await self._writer.transact("BEGIN IMMEDIATE", work)
+        return await self._writer.transact(work)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work`, which only reads; see MigratedDatabase."""
-        return await self._reader.transact("BEGIN", work)
+        return await self._reader.transact(work)
 
     async def close(self) -> None:
         """Finish what runs and close the file."""
@@ -323,7 +388,7 @@ class PostgresTransaction:
         )
         return [row["story_id"] for row in rows]
 
-    def tally(self, weights: Mapping[int, float], limit: int) -> list[int]:
+    def tally(self, weights: Mapping[int, float], limit: int) -> list[tuple[int, float]]:
         """Stories by the weight of what they hold; see Transaction."""
         if not weights:
             return []
@@ -335,10 +400,10 @@ class PostgresTransaction:
             one.format(weight=float(weight), term=int(term)) for term, weight in weights.items()
         )
         rows = self._connection.execute(
-            f"SELECT story_id FROM ({held}) AS held GROUP BY story_id"
-            f" ORDER BY SUM(weight) DESC, story_id DESC LIMIT {int(limit)}"
+            f"SELECT story_id, SUM(weight) AS total FROM ({held}) AS held GROUP BY story_id"
+            f" ORDER BY total DESC, story_id DESC LIMIT {int(limit)}"
         )
-        return [row["story_id"] for row in rows]
+        return [(row["story_id"], row["total"]) for row in rows]
 
 
 class PostgresDatabase:

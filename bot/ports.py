@@ -65,8 +65,8 @@ class Transaction(Protocol):
         """
         ...
 
-    def tally(self, weights: Mapping[int, float], limit: int) -> list[int]:
-        """Ids of the stories whose terms weigh most, the heaviest first."""
+    def tally(self, weights: Mapping[int, float], limit: int) -> list[tuple[int, float]]:
+        """Ids of the stories whose terms weigh most, with the weight, the heaviest first."""
         ...
 
 
@@ -91,6 +91,10 @@ class FeedSource(Protocol):
 
     async def fetch(self, feed: FeedForPoll) -> FeedPage:
         """Fetch a feed conditionally and parse it. Raises SourceError."""
+        ...
+
+    async def fetch_older(self, url: str) -> FeedPage:
+        """Fetch what came before a page of a feed. Raises SourceError."""
         ...
 
     async def read_article(self, url: str) -> Entry:

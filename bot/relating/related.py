@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 from bot.relating.indexing import CAUGHT_UP_AT_MOST, INDEXED_AT_ONCE, index_due
 from bot.relevance import ranking
-from bot.relevance.words import grams, wording
-from bot.store import Link
+from bot.relevance.words import grams, text_of, wording
+from bot.store import Asked, Link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from bot.relevance.ranking import Profile, Vector
-    from bot.relevance.words import Wording
-    from bot.store import Indexed, Store, Vocabulary
+    from bot.store import Indexed, Store
     from bot.types import Story
 
 RELATED_AT_ONCE = 4
@@ -71,79 +70,81 @@ async def find_links(store: Store, story: Story, *, all_times: bool = False) -> 
 
     The closest first, at most KEPT; empty where none is close enough.
     """
-    shown_at = await _moment(store, story)
+    question = await _asked(store, story, earlier=not all_times)
     read = await asyncio.to_thread(wording, story)
     counted, stems = read.counted(), read.stems()
     vocabulary = await store.find_words([*counted, *stems])
-    asked = ranking.profile(counted, vocabulary.words, vocabulary.stories)
+    # A stored story is itself one of those that hold its words.
+    least = 2 if story.id else 1
+    asked = ranking.profile(counted, vocabulary.words, vocabulary.stories, least)
     if not asked.rare:
         return []
-    held = await store.list_heaviest(asked.rare, ranking.CANDIDATES)
-    candidates = [
-        one
-        for one in held
-        if one.id != story.id
-        and (all_times or shown_at is None or (one.shown_at, one.id) < (shown_at, story.id))
-    ]
-    near = await asyncio.to_thread(_nearest, asked, candidates, shown_at)
+    candidates = await store.list_heaviest(asked.rare, ranking.CANDIDATES, question)
+    near = await asyncio.to_thread(_nearest, asked, candidates, question)
     if not near:
         return []
-    texts = await store.list_shown([one.indexed.id for one in near])
-    wordings = await asyncio.to_thread(lambda: {other.id: wording(other) for other in texts})
-    others = {key for other in wordings.values() for key in other.stems()}
-    known = await store.find_words(others - stems.keys())
-    held_by = vocabulary.held() | known.held()
-    compared = Compared(story, read, {other.id: other for other in texts}, wordings)
-    return await asyncio.to_thread(_links, compared, near, held_by, vocabulary)
+    stories = await store.list_shown([one.indexed.id for one in near])
+    pages = await asyncio.to_thread(lambda: {other.id: _page(other) for other in stories})
+    keys = {key for page in pages.values() for key in page.stems}
+    held_by = vocabulary.held() | (await store.find_words(keys - stems.keys())).held()
+    compared = Compared(_page(story), pages, held_by, vocabulary.stories)
+    return await asyncio.to_thread(_links, compared, near)
+
+
+@dataclass(frozen=True, slots=True)
+class PageWords:
+    """What is compared closely of a story."""
+
+    stems: Mapping[str, int]
+    grams: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A story and those near it, read."""
+    """A story and those near it, read; `held` says how many of all stories hold each stem."""
 
-    story: Story
-    read: Wording
-    texts: Mapping[int, Story]
-    wordings: Mapping[int, Wording]
+    asked: PageWords
+    pages: Mapping[int, PageWords]
+    held: Mapping[str, int]
+    stories: int
 
 
-async def _moment(store: Store, story: Story) -> datetime | None:
+def _page(story: Story) -> PageWords:
+    return PageWords(wording(story).stems(), grams(story.title, text_of(story)))
+
+
+async def _asked(store: Store, story: Story, *, earlier: bool) -> Asked:
     stored = await store.find_moment(story.id) if story.id else None
-    return stored or story.published_at
+    return Asked(story.id, stored or story.published_at, earlier)
 
 
-def _nearest(
-    asked: Profile, candidates: Sequence[Indexed], shown_at: datetime | None
-) -> list[Near]:
+def _nearest(asked: Profile, candidates: Sequence[Indexed], question: Asked) -> list[Near]:
     near = []
     for one in candidates:
         whole, title = ranking.similarity(asked, one.counts, one.norms)
         if whole <= ranking.COPY:
-            recency = ranking.recency(shown_at - one.shown_at) if shown_at else 1.0
-            near.append(Near(one, whole, title, recency))
+            near.append(Near(one, whole, title, question.recency(one.shown_at)))
     near.sort(key=lambda one: -one.whole * one.recency)
     return near[: ranking.COMPARED_CLOSELY]
 
 
-def _links(
-    compared: Compared,
-    near: Sequence[Near],
-    held: Mapping[str, int],
-    vocabulary: Vocabulary,
-) -> list[Link]:
-    every = vocabulary.stories
-    stems = ranking.vector(compared.read.stems(), held, every)
-    letters = ranking.vector(grams(compared.story), None, every)
+def _links(compared: Compared, near: Sequence[Near]) -> list[Link]:
+    asked = compared.asked
+    stems = ranking.vector(asked.stems, compared.held, compared.stories)
     found: list[tuple[Link, Vector]] = []
     for one in near:
-        other = compared.texts.get(one.indexed.id)
-        if other is None:
+        page = compared.pages.get(one.indexed.id)
+        if page is None:
             continue
-        its_stems = ranking.vector(compared.wordings[other.id].stems(), held, every)
-        like = ranking.dot(letters, ranking.vector(grams(other), None, every))
-        close = ranking.closeness(one.whole, one.title, ranking.dot(stems, its_stems), like)
+        its_stems = ranking.vector(page.stems, compared.held, compared.stories)
+        close = ranking.closeness(
+            one.whole,
+            one.title,
+            ranking.dot(stems, its_stems),
+            ranking.likeness(asked.grams, page.grams),
+        )
         if close >= ranking.LEAST_CLOSENESS:
-            found.append((Link(other.id, close * one.recency), its_stems))
+            found.append((Link(one.indexed.id, close * one.recency), its_stems))
     found.sort(key=lambda pair: (-pair[0].strength, -pair[0].story_id))
     places = ranking.without_copies([its_stems for _, its_stems in found], KEPT)
     return [found[place][0] for place in places]

@@ -22,10 +22,10 @@ TITLE_BONUS: Final = 2.0
 
 # Candidates share rare words; the sum of the stories behind these words bounds the work.
 MOST_POSTINGS: Final = 6_000
-MOST_TERMS: Final = 40
-TITLE_PRIORITY: Final = 4.0
-CANDIDATES: Final = 120
-COMPARED_CLOSELY: Final = 25
+MOST_TERMS: Final = 80
+CANDIDATES: Final = 60
+TALLIED_TIMES: Final = 6
+COMPARED_CLOSELY: Final = 14
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
@@ -125,12 +125,18 @@ def norms(counts: Iterable[tuple[int, int]], held: Mapping[int, int], all_storie
 
 
 def profile(
-    counted: Mapping[str, tuple[int, int]], known: Mapping[str, KnownWord], all_stories: int
+    counted: Mapping[str, tuple[int, int]],
+    known: Mapping[str, KnownWord],
+    all_stories: int,
+    least_stories: int,
 ) -> Profile:
-    """Weigh the words of a story or text; one that no story holds is as rare as can be."""
+    """Weigh the words of a story or text; one that no story holds is as rare as can be.
+
+    Candidates are found by words that `least_stories` hold.
+    """
     weights: dict[int, float] = {}
     square = 0.0
-    picked: list[tuple[float, KnownWord, float]] = []
+    picked: list[tuple[float, KnownWord]] = []
     for word, (in_title, in_body) in counted.items():
         flagged = flagged_count(in_title, in_body)
         if not flagged:
@@ -141,8 +147,8 @@ def profile(
         square += (weight * rare) ** 2
         if found:
             weights[found.id] = weight * rare * rare
-            share = rare * rare * (2.0 if in_title else 1.0)
-            picked.append((found.stories / (TITLE_PRIORITY if in_title else 1.0), found, share))
+            if found.stories >= least_stories:
+                picked.append((weight * rare * rare, found))
     length = math.sqrt(square) or 1.0
     return Profile({key: value / length for key, value in weights.items()}, _rarest(picked))
 
@@ -166,24 +172,27 @@ def recency(apart: timedelta) -> float:
     return float((1.0 + days / RECENT_DAYS) ** -RECENCY_POWER)
 
 
-def vector(counts: Mapping[str, int], held: Mapping[str, int] | None, all_stories: int) -> Vector:
-    """Counts as a vector of length 1: by rarity where it is known, else as they are."""
-    if held is None:
-        weights = {key: float(times) for key, times in counts.items()}
-    else:
-        weights = {
-            key: (1.0 + math.log(times)) * rarity(held.get(key, 1), all_stories)
-            for key, times in counts.items()
-        }
-    length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+def vector(counts: Mapping[str, int], held: Mapping[str, int], all_stories: int) -> Vector:
+    """Counts as a vector of length 1, each weighed by its rarity."""
+    most = math.log(1 + all_stories) + 1.0
+    log = math.log
+    weights = {
+        key: (1.0 + log(times)) * (most - log(1 + held.get(key, 1)))
+        for key, times in counts.items()
+    }
+    length = math.hypot(*weights.values()) or 1.0
     return {key: weight / length for key, weight in weights.items()}
+
+
+def likeness(first: Mapping[str, int], second: Mapping[str, int]) -> float:
+    """The cosine of plain counts."""
+    together = sum(first[key] * second[key] for key in first.keys() & second.keys())
+    return together / (math.hypot(*first.values()) * math.hypot(*second.values()) or 1.0)
 
 
 def dot(first: Vector, second: Vector) -> float:
     """The cosine of two vectors of length 1."""
-    if len(second) < len(first):
-        first, second = second, first
-    return sum(weight * second.get(key, 0.0) for key, weight in first.items())
+    return sum(first[key] * second[key] for key in first.keys() & second.keys())
 
 
 def closeness(whole: float, title: float, stems: float, grams: float) -> float:
@@ -203,14 +212,16 @@ def without_copies(vectors: Sequence[Vector], limit: int) -> list[int]:
     return chosen
 
 
-def _rarest(picked: list[tuple[float, KnownWord, float]]) -> dict[int, float]:
+def _rarest(picked: list[tuple[float, KnownWord]]) -> dict[int, float]:
     rare: dict[int, float] = {}
     postings = 0
-    for _, word, share in sorted(picked, key=lambda item: (item[0], item[1].id)):
+    for share, word in sorted(picked, key=lambda item: (-item[0], item[1].id)):
+        if rare and postings + word.stories > MOST_POSTINGS:
+            continue
         postings += word.stories
-        if rare and (postings > MOST_POSTINGS or len(rare) == MOST_TERMS):
-            break
         rare[word.id] = share
+        if len(rare) == MOST_TERMS:
+            break
     return rare
 
 

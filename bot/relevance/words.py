@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 LONGEST_WORD_CHARS: Final = 40
 STEM_CHARS: Final = 4
+STEM_MARK: Final = "*"
 COMPARED_CHARS: Final = 1_600
 SEARCHED_CHARS: Final = 12_000
 LEAD_CHARS: Final = 300
 REPEATED_CHARS: Final = 60
-GRAM_CHARS: Final = 3
 TITLE_TIMES: Final = 5
 # Stands for every story where words are counted: no text has a word without a character.
 EVERY_STORY: Final = ""
@@ -41,12 +41,10 @@ _DROPPED: Final = re.compile(
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
     "\u06d6-\u06ed\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]"
 )
-_APOSTROPHE: Final = re.compile("(?<=[^\\W_])['\u2018\u2019\u02bc`](?=[^\\W_])")
-_POINTER: Final = re.compile(
-    "^\\W*(?:baca|lihat|simak)\\s+(?:juga|pula)\\b.*$|^\\W*(?:read|see)\\s+also\\b.*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_HAS_POINTER: Final = re.compile("(?:ca|at|ak|ad|ee)\\s+(?:juga|pula|also)", re.IGNORECASE)
+# Inside a word: Jum'at, Qur'an; neither one's own nor l'un.
+_APOSTROPHE: Final = re.compile("(?<=[^\\W_]{2})['\u2018\u2019\u02bc`](?=[^\\W_]{2})")
+_POINTERS: Final = ("baca juga", "baca pula", "lihat juga", "simak juga", "read also", "see also")
+_BULLETS: Final = " \t*•-–—>()[]\"\u2019\u201d'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,14 @@ class Wording:
         words = (self.title | self.body).keys() | self.beyond | self.sections
         return {word: (self.title[word], self.body[word]) for word in sorted(words)}
 
-    def stems(self) -> Counter[str]:
+    def stems(self) -> dict[str, int]:
         """The beginnings of words, each with its mark; those of the title count for more."""
-        counts: Counter[str] = Counter()
-        for word, times in self.body.items():
-            counts[stem(word)] += times
-        for word, times in self.title.items():
-            counts[stem(word)] += TITLE_TIMES * times
-        return counts
+        counts: dict[str, int] = {}
+        for words_, each in ((self.body, 1), (self.title, TITLE_TIMES)):
+            for word, times in words_.items():
+                key = word[:STEM_CHARS]
+                counts[key] = counts.get(key, 0) + each * times
+        return {f"{key}{STEM_MARK}": times for key, times in counts.items()}
 
 
 def words(text: str) -> list[str]:
@@ -96,7 +94,7 @@ def words(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """The beginning of a word as a key of its own: no word ends in the mark."""
-    return f"{word[:STEM_CHARS]}*"
+    return f"{word[:STEM_CHARS]}{STEM_MARK}"
 
 
 def section_word(tag: str) -> str:
@@ -122,13 +120,18 @@ def text_of(story: Story) -> str:
     summary, body = story.summary, story.body
     repeats = body.startswith(summary.rstrip(" …")[:REPEATED_CHARS])
     text = body if repeats else f"{summary}\n{body}"
-    return _POINTER.sub("", text) if _HAS_POINTER.search(text) else text
+    kept = [line for line in text.split("\n") if not _points_elsewhere(line)]
+    return "\n".join(kept)
 
 
-def grams(story: Story) -> Counter[str]:
-    """Count the runs of three characters in a story's title and lead."""
-    text = f" {' '.join(words(f'{story.title} {text_of(story)[:LEAD_CHARS]}'))} "
-    return Counter(text[at : at + GRAM_CHARS] for at in range(len(text) - GRAM_CHARS + 1))
+def grams(title: str, text: str) -> Counter[str]:
+    """Count the runs of three characters in a title and the lead of its text."""
+    line = f" {' '.join(words(f'{title} {text[:LEAD_CHARS]}'))} "
+    return Counter(map("".join, zip(line, line[1:], line[2:], strict=False)))
+
+
+def _points_elsewhere(line: str) -> bool:
+    return line[:24].lstrip(_BULLETS).lower().startswith(_POINTERS)
 
 
 def _joined(text: str) -> str:

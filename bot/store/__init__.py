@@ -31,13 +31,14 @@ from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.reading import ReadingVerbs
-from bot.store.relevance import Indexed, Link, RelevanceVerbs, Vocabulary
+from bot.store.relevance import Asked, Indexed, Link, RelevanceVerbs, Vocabulary
 from bot.store.retractions import RetractionVerbs
 from bot.store.wishes import WishVerbs
 
 __all__ = [
     "Absence",
     "ArchiveForVisit",
+    "Asked",
     "ClaimPlan",
     "Crowd",
     "DueDigest",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.relevance import ranking
 from bot.relevance.ranking import KnownWord, Norms
 from bot.relevance.words import EVERY_STORY, stem
-from bot.store.rows import STORY_COLUMNS, to_moment, to_story
+from bot.store.rows import EPOCH, MILLISECOND, STORY_COLUMNS, to_moment, to_story
 from bot.store.transactional import Verbs, reading, transactional
 
 if TYPE_CHECKING:
@@ -47,6 +47,30 @@ class Indexed:
     shown_at: datetime
     counts: bytes
     norms: Norms
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The story or text that others are compared with: `id` is 0 for one that is not stored.
+
+    `earlier` asks for stories before it alone.
+    """
+
+    id: int
+    shown_at: datetime | None
+    earlier: bool
+
+    def admits(self, story_id: int, shown_at: datetime) -> bool:
+        """Whether a story may be related to it."""
+        if story_id == self.id:
+            return False
+        if not self.earlier or self.shown_at is None:
+            return True
+        return (shown_at, story_id) < (self.shown_at, self.id)
+
+    def recency(self, shown_at: datetime) -> float:
+        """What the time between both leaves of a likeness."""
+        return ranking.recency(self.shown_at - shown_at) if self.shown_at else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +144,17 @@ class RelevanceVerbs(Verbs):
 
     @reading
     def list_heaviest(
-        self, tx: Transaction, weights: Mapping[int, float], limit: int
+        self,
+        tx: Transaction,
+        weights: Mapping[int, float],
+        limit: int,
+        asked: Asked | None = None,
     ) -> list[Indexed]:
-        """Stories whose terms weigh most, the heaviest first."""
-        return _indexed(tx, tx.tally(weights, limit))
+        """Stories whose terms weigh most, the heaviest first; time apart from `asked` counts."""
+        tallied = tx.tally(weights, limit if asked is None else limit * ranking.TALLIED_TIMES)
+        if asked is not None:
+            tallied = _near_in_time(tx, tallied, asked)[:limit]
+        return _indexed(tx, [story_id for story_id, _ in tallied])
 
     @reading
     def list_shown(self, tx: Transaction, ids: Sequence[int]) -> list[Story]:
@@ -288,6 +319,25 @@ def _words_by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
         rows = tx.fetch(f"SELECT id, word FROM words WHERE id IN ({marks})", **params)
         words.update((row["id"], row["word"]) for row in rows)
     return words
+
+
+def _near_in_time(
+    tx: Transaction, tallied: Sequence[tuple[int, float]], asked: Asked
+) -> list[tuple[int, float]]:
+    moments: dict[int, datetime] = {}
+    for part in _parts(story_id for story_id, _ in tallied):
+        marks, params = _listed(part)
+        rows = tx.fetch(
+            f"SELECT id, shown_at FROM stories WHERE id IN ({marks}) AND withdrawn_at IS NULL",
+            **params,
+        )
+        moments.update((row["id"], EPOCH + row["shown_at"] * MILLISECOND) for row in rows)
+    weighed = [
+        (story_id, total * asked.recency(moments[story_id]))
+        for story_id, total in tallied
+        if story_id in moments and asked.admits(story_id, moments[story_id])
+    ]
+    return sorted(weighed, key=lambda pair: -pair[1])
 
 
 def _indexed(tx: Transaction, ids: Sequence[int]) -> list[Indexed]:

@@ -193,6 +193,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             zone=settings.zone,
             clock=clock,
             note_group=budget.note_group,
+            note_press=clicks.count_press,
         )
         add_handlers(application, desk)
         policy = IngestPolicy(

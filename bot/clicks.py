@@ -74,9 +74,9 @@ class Clicks:
         """Count one click."""
         self._counts[target.story_id, target.platform, kind] += 1
 
-    def count_press(self, story_id: int, platform: Platform) -> None:
-        """Count one press of a button below a story."""
-        self._counts[story_id, platform, ClickKind.PRESS] += 1
+    def count_press(self, story_id: int) -> None:
+        """Count one press of a button of ours below a story in Telegram."""
+        self._counts[story_id, Platform.TELEGRAM, ClickKind.PRESS] += 1
 
     async def flush(self, now: datetime) -> bool:
         """Write what was counted; False where there was nothing.

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
-    ["markup", "telegram_html", "links", "relevance", "wishes", "visitors"],
+    ["markup", "telegram_html", "links", "relevance", "wishes", "visitors", "qr"],
     ["article", "identity", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
     ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "digests", "outbox", "probing", "clicks", "relating"],
@@ -32,6 +32,7 @@ HOMES = {
     "psycopg_pool": {"db"},
     "pyshorteners": {"shorten"},
     "requests": {"shorten"},
+    "segno": {"qr"},
 }
 ADAPTERS = {"db", "feeds", "shorten", "publisher", "transport", "http_post", "settings", "log"}
 WIRING = {"app", "check", "demo", "__main__"}

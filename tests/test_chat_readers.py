@@ -24,6 +24,7 @@ from bot.chat.stories import address_in
 from bot.errors import FetchError
 from bot.sandbox.faults import Fault
 from bot.text import utf16_length
+from bot.types import Click, ClickKind, Platform
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -189,9 +190,22 @@ async def test_search_finds_all_words_before_any(chat: World) -> None:
     assert links_of(answer) == ["https://kabar.example/berita-2/"]
     (either,) = await chat.say(BUDI, BUDI, "/search banjir jakarta")
     assert len(links_of(either)) == 2
-    assert "salah satunya" in text_of(either)
+    assert "Ini yang memuat sebagian.\nTidak ditemukan: jakarta." in text_of(either)
     assert "Tidak ada berita" in await chat.tell(BUDI, "/search gempa")
     assert "/cari banjir" in await chat.tell(BUDI, "/cari")
+
+
+async def test_search_says_which_word_it_took_for_another(chat: World) -> None:
+    await chat.publish(*many(7, title="Banjir di Ciledug"))
+    (answer,) = await chat.say(BUDI, BUDI, "/cari banjri ciledug")
+    assert text_of(answer).startswith(
+        "Hasil untuk banjri ciledug · 1–5 / 7\nSaya mencari banjir, bukan banjri.\n\n1. Banjir"
+    )
+    await chat.press(BUDI, answer, turns_of(answer)[0])
+    assert "· 6–7 / 7\n" in text_of(answer)
+    assert len(links_of(answer)) == 2
+    english = await chat.tell(JANE, "/search banjri")
+    assert "I searched for banjir, not banjri." in english
 
 
 async def test_a_withdrawn_story_is_found_no_more(chat: World) -> None:
@@ -362,11 +376,18 @@ async def test_hostile_stories_can_be_shared(chat: World, chars: int) -> None:
     assert chat.failures() == []
 
 
-async def test_popular_says_that_readers_are_not_counted(chat: World) -> None:
-    await chat.publish(entry(1))
+async def test_popular_shows_the_latest_until_readers_are_counted(chat: World) -> None:
+    story, _ = await chat.publish(entry(1), entry(2))
     answer = await chat.tell(BUDI, "/populer")
     assert "belum dihitung" in answer
     assert "Berita nomor 1" in answer
+    clicks = [Click(story.id, Platform.WHATSAPP, ClickKind.READER)]
+    now = chat.clock()
+    await chat.store.count_clicks(clicks, now.date(), now)
+    answer = await chat.tell(BUDI, "/populer")
+    assert "dihitung" not in answer
+    assert "Berita nomor 1" in answer
+    assert "Berita nomor 2" not in answer
 
 
 async def test_a_failure_gets_kind_words_and_no_exception(chat: World) -> None:

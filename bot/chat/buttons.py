@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bot.chat.answers import AnyContext, Ask
     from bot.chat.desk import Desk
+    from bot.types import Story
 
 LATE = "query is too old"
 
@@ -78,8 +79,10 @@ async def _answer(query: CallbackQuery, toast: Toast, desk: Desk, language: str)
 async def _in_no_chat(query: CallbackQuery, bot_name: str, desk: Desk) -> Toast:
     """A message that was sent by inline mode: its only button of ours leads to the bot."""
     verb, _, code = (query.data or "").partition(":")
-    if verb != "related" or await desk.store.find_story_by_code(code) is None:
+    story = await desk.store.find_story_by_code(code) if verb == "related" else None
+    if story is None:
         return EXPIRED
+    _note_press(desk, story)
     return Toast(url=start_link(bot_name, "related", code))
 
 
@@ -91,7 +94,9 @@ async def _act(ask: Ask, data: str) -> Toast:
             return await _related(ask)
         case "latest" | "search" if ask.chat.type is not ChatType.CHANNEL:
             return await _turn(ask, verb)
-        case "subscribe" | "unsubscribe" | "settings":
+        case "settings":
+            return await _set(ask)
+        case "subscribe" | "unsubscribe":
             if not await subscribing.may_manage(ask):
                 return NOT_YOURS
             return await _manage(ask, verb)
@@ -110,10 +115,16 @@ async def _related(ask: Ask) -> Toast:
         return EXPIRED
     if not await is_open(ask.desk, story):
         return WITHDRAWN
+    _note_press(ask.desk, story)
     if ask.chat.type is ChatType.CHANNEL:
         return Toast(url=start_link(ask.bot.username, "related", story.code))
     await say_related(replace(ask, replies=True), story)
     return Toast()
+
+
+def _note_press(desk: Desk, story: Story) -> None:
+    if desk.note_press is not None:
+        desk.note_press(story.id)
 
 
 async def _turn(ask: Ask, verb: str) -> Toast:
@@ -138,6 +149,7 @@ async def _share(ask: Ask, how: str, code: str) -> Toast:
         return EXPIRED
     if not await is_open(ask.desk, story):
         return WITHDRAWN
+    _note_press(ask.desk, story)
     if not ask.is_private:
         return Toast(url=start_link(ask.bot.username, "share", code))
     await (say_card if how == SHARE else say_share)(replace(ask, replies=True), story)
@@ -148,15 +160,23 @@ async def _manage(ask: Ask, verb: str) -> Toast:
     target = subscribing.Target(ask.chat.id, ask.thread_id, "")
     if verb == "subscribe":
         await subscribing.say_subscribed(ask, target, ())
-        return Toast("toast_saved")
-    if verb == "unsubscribe":
+    else:
         await subscribing.say_unsubscribed(ask, target, ())
-        return Toast("toast_saved")
-    changed = await subscribing.change_setting(ask)
+    return Toast("toast_saved")
+
+
+async def _set(ask: Ask) -> Toast:
+    """Turn a page of the settings, or change one; the page says the rest."""
+    found = await subscribing.pressed_place(ask)
+    if found is None:
+        return NOT_YOURS
+    changed = await change_setting(*found)
     if changed is None:
         return EXPIRED
-    toast = await _revise(changed, await subscribing.settings_message(changed))
-    return toast if toast.name else Toast("toast_saved")
+    place, page = changed
+    toast = await _revise(place.ask, await settings_page(place, page))
+    turned = found[1] == page
+    return toast if toast.name or turned else Toast("toast_saved")
 
 
 async def _decide(ask: Ask, verb: str) -> Toast:

@@ -21,7 +21,8 @@ class Desk:
     """The newsroom as the chat sees it.
 
     `editors` are Telegram user ids. `note_group` is told the Telegram id of every group that is
-    met. A broadcast's report is looked at every `report_every_s` seconds.
+    met, `note_press` the id of every story below which a button is pressed.
+    A broadcast's report is looked at every `report_every_s` seconds.
     """
 
     store: Store
@@ -33,4 +34,5 @@ class Desk:
     zone: ZoneInfo
     clock: Callable[[], datetime]
     note_group: Callable[[int], None] | None = None
+    note_press: Callable[[int], None] | None = None
     report_every_s: float = 1.0

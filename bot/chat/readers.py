@@ -45,6 +45,7 @@ STORY_PAYLOADS: Final = frozenset({"related", "share"})
 SUBSCRIBE_PAYLOAD: Final = "subscribe"
 LATEST_PAYLOAD: Final = "latest"
 SECTIONS_TRIED: Final = 3
+POPULAR: Final = 5
 HIGHEST_NUMBER_CHARS: Final = 4
 QUOTES: Final = ' "“”«»'
 
@@ -100,11 +101,14 @@ async def search(ask: Ask) -> None:
 
 
 async def popular(ask: Ask) -> None:
-    """Say that readers are not counted yet, and show the latest stories."""
-    stories = await ask.desk.store.list_latest(5)
+    """Show what readers open now; where nothing is counted, say so and show the latest."""
+    store = ask.desk.store
+    found = await store.list_popular(ask.desk.clock(), POPULAR)
+    stories = found or await store.list_latest(POPULAR)
     if stories:
         await ask.say(
             "popular",
+            counted=bool(found),
             items=lines(ask, stories),
             shared=may_press(ask),
             buttons=share_rows(ask, stories),

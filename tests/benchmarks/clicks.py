@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -172,7 +172,8 @@ async def measure(kind: str, database: str, codes: list[str], *, paced: bool) ->
     server = subprocess.Popen(  # noqa: ASYNC220
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert server.stdin and server.stdout
+    assert server.stdin
+    assert server.stdout
     port = int(server.stdout.readline())
     run = Run(codes, REQUESTS, paced=paced)
     loop = asyncio.get_running_loop()

@@ -90,6 +90,42 @@ async def test_what_fails_is_undone(database: MigratedDatabase) -> None:
     assert await database.read(count) == 0
 
 
+async def test_works_that_wait_together_fail_alone(database: MigratedDatabase) -> None:
+    def fail(tx: Transaction) -> None:
+        put(99)(tx)
+        raise ValueError("stop")
+
+    works = [put(1), fail, put(2), put(1), lambda tx: tx.fetch("SELECT nothing FROM nowhere")]
+    outcomes = await asyncio.gather(*map(database.run, works), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        int, ValueError, int, DatabaseError, DatabaseError
+    ]  # fmt: skip
+    assert await database.read(count) == 2
+
+
+async def test_works_that_wait_share_a_commit(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    begun, finish, statements = threading.Event(), threading.Event(), list[str]()
+
+    def slowly(tx: Transaction) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        tx.connection.set_trace_callback(statements.append)
+        begun.set()
+        assert finish.wait(30)
+
+    first = asyncio.create_task(database.run(slowly))
+    await asyncio.to_thread(begun.wait, 30)
+    others = [asyncio.create_task(database.run(put(number))) for number in range(20)]
+    given_up = asyncio.create_task(database.run(put(77)))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    finish.set()
+    await asyncio.gather(first, *others)
+    assert statements.count("COMMIT") == 2
+    assert await database.read(count) == 20
+    await database.close()
+
+
 async def test_migrating_again_does_nothing(database: MigratedDatabase) -> None:
     assert await database.migrate() == []
 

@@ -118,8 +118,8 @@ async def test_results_come_in_pages_without_repetition(chat: World) -> None:
 async def test_pages_of_a_search_for_any_word_go_on_with_any_word(chat: World) -> None:
     await chat.publish(*many(25, title="Banjir lagi"))
     first = await ask(chat, "banjir gempa")
-    assert first["next_offset"] == "20a"
-    assert len((await ask(chat, "banjir gempa", "20a"))["results"]) == 5
+    assert first["next_offset"] == "20"
+    assert len((await ask(chat, "banjir gempa", "20"))["results"]) == 5
 
 
 @OFTEN

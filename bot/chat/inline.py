@@ -18,15 +18,17 @@ from telegram.error import BadRequest
 
 from bot.chat.answers import language_of
 from bot.chat.buttons import LATE
-from bot.chat.pages import Page, search, tidy_words
+from bot.chat.pages import tidy_words
 from bot.chat.readers import LATEST_PAYLOAD
 from bot.chat.sharing import without_callback
 from bot.chat.stories import address_in, find_by_address, is_open, note, title_of
 from bot.links import canonical
+from bot.relating import search
 from bot.telegram_html import MarkupError, check_link
 from bot.transport import keyboard, preview_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from telegram import Update, User
@@ -39,7 +41,7 @@ RESULTS: Final = 20
 CACHE_S: Final = 30
 LONGEST_THUMBNAIL_CHARS: Final = 1_000
 
-_OFFSET: Final = re.compile(r"(\d{1,6})(a?)", re.ASCII)
+_OFFSET: Final = re.compile(r"\d{1,6}", re.ASCII)
 _THUMBNAIL: Final = re.compile(r"https://[\w-]+(?:\.[\w-]+)+(?::\d+)?/[!-~]+", re.ASCII)
 
 _log = logging.getLogger(__name__)
@@ -54,8 +56,9 @@ async def inline_asked(update: Update, context: AnyContext, desk: Desk) -> None:
     query = update.inline_query
     assert query is not None
     language = await _language(desk, query.from_user)
-    page, stories = await _stories(desk, query.query, query.offset)
-    more = f"{page.offset + RESULTS}{'' if page.every else 'a'}" if len(stories) > RESULTS else ""
+    start = int(query.offset) if _OFFSET.fullmatch(query.offset) else 0
+    stories = await _stories(desk, query.query, start)
+    more = str(start + RESULTS) if len(stories) > RESULTS else ""
     view = View(desk, language, desk.clock(), context.bot.username)
     articles = [article(story, view) for story in stories[:RESULTS]]
     label = "label_open_bot" if articles else "label_nothing_found"
@@ -106,17 +109,16 @@ async def _language(desk: Desk, user: User) -> str:
     return (chat.language if chat else None) or language_of(user.language_code) or desk.locale
 
 
-async def _stories(desk: Desk, query: str, offset: str) -> tuple[Page, list[Story]]:
-    found = _OFFSET.fullmatch(offset)
-    start, every = (int(found[1]), not found[2]) if found else (0, True)
-    page = Page("search", tidy_words(query), start, RESULTS, every=every)
-    if not page.words:
-        return page, await desk.store.list_latest(RESULTS + 1, start)
-    address = address_in(page.words)
+async def _stories(desk: Desk, query: str, start: int) -> Sequence[Story]:
+    """A page of stories and one more."""
+    words = tidy_words(query)
+    if not words:
+        return await desk.store.list_latest(RESULTS + 1, start)
+    address = address_in(words)
     named = await find_by_address(desk, address) if address else None
     if named and await is_open(desk, named):
-        return page, [named]
-    return await search(desk.store, page)
+        return [named]
+    return (await search(desk.store, words, RESULTS + 1, start)).stories
 
 
 def _thumbnail(url: str | None) -> str | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from telegram import MessageEntity
 
-from bot import relating
 from bot.chat.stories import lines
+from bot.relating import search
 from bot.store.rows import tag_key
 from bot.text import ELLIPSIS, is_blank, one_line, shorten
 from bot.types import Button, ChatType, Message
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from telegram import Message as TelegramMessage
 
     from bot.chat.answers import Ask, Buttons
-    from bot.store import Store
+    from bot.relating import Found
     from bot.types import Story
 
 SIZE: Final = 5
@@ -34,12 +34,16 @@ LONGEST_BUTTON_CHARS: Final = 24
 SHARE: Final = "share:"
 TEXTS: Final = "texts:"
 
-_PLACE: Final = re.compile(r"(.*):(\d{1,6})x(\d{1,2})(a?)(?:@(\d{1,18}))?", re.DOTALL | re.ASCII)
+MOST_REMARKS: Final = 3
+
+_WRITTEN: Final = re.compile(r"\w+")
+# Buttons of before said by an "a" that any of the words would do.
+_PLACE: Final = re.compile(r"(.*):(\d{1,6})x(\d{1,2})a?(?:@(\d{1,18}))?", re.DOTALL | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list: `words` are a tag or a search, `every` asks for all the words.
+    """A part of a list: `words` are a tag or a search.
 
     `first_id` is the story with which the list began when its reader began to page, 0 for a list
     that begins now.
@@ -49,7 +53,6 @@ class Page:
     words: str = ""
     offset: int = 0
     count: int = SIZE
-    every: bool = True
     first_id: int = 0
 
     def data(self) -> str:
@@ -58,7 +61,7 @@ class Page:
         Words too long for that are replaced by an ellipsis; the message itself shows them. The
         first page of a list always begins anew.
         """
-        place = f":{self.offset}x{self.count}{'' if self.every else 'a'}"
+        place = f":{self.offset}x{self.count}"
         if self.first_id and self.offset:
             place += f"@{self.first_id}"
         whole = f"{self.verb}:{self.words}{place}"
@@ -78,9 +81,7 @@ def read_page(verb: str, data: str, message: TelegramMessage | None) -> Page | N
         if not words:
             return None
     offset, count = int(found[2]), min(max(int(found[3]), 1), MOST)
-    return Page(
-        verb, tidy_words(words), offset, count, every=not found[4], first_id=int(found[5] or 0)
-    )
+    return Page(verb, tidy_words(words), offset, count, first_id=int(found[4] or 0))
 
 
 def emphasised(message: TelegramMessage | None) -> str:
@@ -95,15 +96,6 @@ def emphasised(message: TelegramMessage | None) -> str:
 def tidy_words(words: str) -> str:
     """Give words as they are searched and shown: one clean line of bounded length."""
     return shorten(one_line(words), LONGEST_WORDS_CHARS, len)
-
-
-async def search(store: Store, page: Page) -> tuple[Page, list[Story]]:
-    """Find a page of stories and one more: with all the words, else with any.
-
-    Gives the page as it was searched in the end.
-    """
-    found = await relating.search(store, page.words, page.count + 1, page.offset)
-    return replace(page, every=not found.relaxed), list(found.stories)
 
 
 async def latest_message(ask: Ask, page: Page) -> Message:
@@ -122,7 +114,7 @@ async def latest_message(ask: Ask, page: Page) -> Message:
     page = replace(page, first_id=page.first_id or stories[0].id)
     buttons = (
         *share_rows(ask, stories[: page.count], page.offset + 1),
-        *_turns(ask, page, stories, ("label_newer", "label_older")),
+        *_turns(ask, page, ("label_newer", "label_older"), more=len(stories) > page.count),
         *_section_rows(ask, page, sections),
     )
     html = ask.render(
@@ -137,28 +129,61 @@ async def latest_message(ask: Ask, page: Page) -> Message:
 async def found_message(ask: Ask, page: Page, *, asked: bool = True) -> Message | None:
     """Make the message that shows what a search finds; None where it finds nothing.
 
-    Without `asked` it says that plain words were taken for a search. A page behind the end
-    becomes the first one.
+    It says which words were searched for instead, and where not all of them are held. Without
+    `asked` it says that plain words were taken for a search. A page behind the end becomes the
+    first one.
     """
-    before = page
-    page, stories = await search(ask.desk.store, page)
-    if not stories and before.offset:
-        page, stories = await search(ask.desk.store, replace(before, offset=0))
-    if not stories:
+    store = ask.desk.store
+    found = await search(store, page.words, page.count, page.offset)
+    if not found.stories and page.offset:
+        page = replace(page, offset=0)
+        found = await search(store, page.words, page.count)
+    if not found.stories:
         return None
+    first = page.offset + 1
     html = ask.render(
         "found",
-        items=lines(ask, stories[: page.count], page.offset + 1),
+        items=lines(ask, found.stories, first),
         words=page.words,
-        every=page.every,
+        search=understood(page, found),
         asked=asked,
         shared=may_press(ask),
     )
+    more = found.total > page.offset + page.count
     buttons = (
-        *share_rows(ask, stories[: page.count], page.offset + 1),
-        *_turns(ask, page, stories, ("label_previous", "label_next")),
+        *share_rows(ask, found.stories, first),
+        *_turns(ask, page, ("label_previous", "label_next"), more=more),
     )
     return Message(html, "", buttons)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a search made of its words: `instead` are pairs of a word and what it stands for.
+
+    `missing` are words that no story holds, `relaxed` says that not all of them are held. `span`
+    says which of how many stories a page shows, empty where it shows all.
+    """
+
+    instead: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    relaxed: bool
+    span: str
+
+
+def understood(page: Page, found: Found) -> Understood:
+    """Say of a search what its reader should know, in words as they were written."""
+    written = set(_WRITTEN.findall(page.words.casefold()))
+    shown = page.offset + len(found.stories)
+    span = f"{page.offset + 1}–{shown} / {found.total}" if found.total > page.count else ""
+    instead = (pair for pair in found.corrections if pair[0].lstrip("#") in written)
+    missing = (word for word in found.missing if word.lstrip("#") in written)
+    return Understood(
+        instead=tuple(instead)[:MOST_REMARKS],
+        missing=tuple(missing)[:MOST_REMARKS],
+        relaxed=found.relaxed,
+        span=span,
+    )
 
 
 def share_rows(ask: Ask, stories: Sequence[Story], first: int = 1) -> Buttons:
@@ -189,7 +214,7 @@ def _nothing_latest(ask: Ask, page: Page, sections: list[str]) -> Message:
     return Message(html, "", rows)
 
 
-def _turns(ask: Ask, page: Page, stories: Sequence[Story], labels: tuple[str, str]) -> Buttons:
+def _turns(ask: Ask, page: Page, labels: tuple[str, str], *, more: bool) -> Buttons:
     """The buttons to the pages before and after; none in a channel, where any reader presses."""
     if not may_press(ask):
         return ()
@@ -198,7 +223,7 @@ def _turns(ask: Ask, page: Page, stories: Sequence[Story], labels: tuple[str, st
     if page.offset:
         before = replace(page, offset=max(page.offset - page.count, 0))
         row.append(Button(ask.label(back), callback_data=before.data()))
-    if len(stories) > page.count:
+    if more:
         after = replace(page, offset=page.offset + page.count)
         row.append(Button(ask.label(onward), callback_data=after.data()))
     return (tuple(row),) if row else ()

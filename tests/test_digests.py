@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,7 +35,6 @@ from bot.types import (
 from bot.wishes import is_quiet
 
 if TYPE_CHECKING:
-    from bot.ports import FeedSource, Publisher
     from bot.types import Delivery, Story
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -56,8 +55,8 @@ class Newsroom:
 
     def __post_init__(self) -> None:
         renderer = Renderer(locale="id", zone=ZoneInfo(JAKARTA), utm=False, builtin=TEMPLATES)
-        none: FeedSource | Publisher = None  # type: ignore[assignment]
-        self.broadcasts = Broadcasts(self.store, none, renderer, none)  # type: ignore[arg-type]
+        none: Any = None
+        self.broadcasts = Broadcasts(self.store, none, renderer, none)
         self.digests = Digests(self.store, renderer)
 
     async def chat(self, telegram_id: int, *tags: str) -> int:
@@ -66,12 +65,12 @@ class Newsroom:
         await self.store.subscribe(chat.id, 0, tags, self.now)
         return chat.id
 
-    async def rhythm(self, chat_id: int, zone: str = JAKARTA, **how: object) -> None:
+    async def rhythm(self, chat_id: int, zone: str = JAKARTA, **how: Any) -> None:
         """Give a chat a rhythm and a zone."""
-        rhythm = Rhythm(**how)  # type: ignore[arg-type]
+        rhythm = Rhythm(**how)
         await self.store.record_rhythm((chat_id, 0), rhythm, zone, self.now)
 
-    async def publish(self, number: int = 1, **content: object) -> list[Story]:
+    async def publish(self, number: int = 1, **content: Any) -> list[Story]:
         """Let a poll bring new stories, and fan them out."""
         await self.store.record_feeds([FEED_URL], self.now)
         (feed,) = await self.store.claim_feeds(self.now, self.now, 1)

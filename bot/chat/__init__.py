@@ -57,6 +57,7 @@ def add_handlers(application: AnyApplication, desk: Desk) -> None:
         (commands.SUBSCRIBE, subscribing.subscribe),
         (commands.UNSUBSCRIBE, subscribing.unsubscribe),
         (commands.SETTINGS, subscribing.settings),
+        (commands.STOP, subscribing.stop),
         (commands.BROADCAST, editors.broadcast),
     )
     said = (

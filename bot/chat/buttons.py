@@ -16,6 +16,7 @@ from bot.chat.pages import SHARE, TEXTS, Page, found_message, latest_message, re
 from bot.chat.readers import say_related
 from bot.chat.sharing import say_card, say_share, start_link
 from bot.chat.stories import is_open
+from bot.chat.wishes import change_setting, settings_page
 from bot.revisiting import GONE_MARK
 from bot.types import ChatType, Message
 

@@ -126,8 +126,16 @@ SETTINGS = Command(
     "pengaturan",
     "",
     "",
-    "subscription, language, sound",
-    "langganan, bahasa, bunyi",
+    "what comes, when and how; language",
+    "apa yang datang, kapan dan bagaimana; bahasa",
+)
+STOP = Command(
+    "stop",
+    "setop",
+    "",
+    "",
+    "ends everything and deletes what I know of you",
+    "mengakhiri semuanya dan menghapus data Anda",
 )
 BROADCAST = Command(
     "broadcast",
@@ -147,6 +155,7 @@ READERS: Final = (
     SUBSCRIBE,
     UNSUBSCRIBE,
     SETTINGS,
+    STOP,
     HELP,
 )
 MEMBERS: Final = (LATEST, SEARCH, RELATED, SHARE, POPULAR, HELP)

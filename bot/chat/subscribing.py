@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from telegram import ChatMemberAdministrator, ChatMemberOwner
@@ -11,9 +11,10 @@ from telegram.constants import ChatMemberStatus
 from telegram.error import BadRequest, Forbidden
 
 from bot.chat.answers import known_chat
+from bot.chat.wishes import KEYWORD_TOPICS, ZONE_TOPICS, Place, add_words, set_zone, settings_page
 from bot.store.rows import tag_key
 from bot.text import one_line
-from bot.types import Button, ChatType, Message
+from bot.types import ChatType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +27,11 @@ LONGEST_TAG_CHARS: Final = 64
 MOST_TAGS: Final = 30
 KNOWN_TAGS: Final = 1_000
 NO_RIGHTS: Final = "channel_no_rights"
-LANGUAGE_NAMES: Final = {"id": "Bahasa Indonesia", "en": "English"}
 
 _CHANNEL: Final = re.compile(
     r"(?:@|(?:https?://)?t\.me/)([A-Za-z]\w{3,31})/?(?:\s+(.*))?", re.DOTALL | re.ASCII
 )
+_MARKED: Final = re.compile(r"@(-?\d{1,15}):(.+)", re.ASCII)
 _QUOTED: Final = re.compile(r'["“”«»]([^"“”«»]*)["“”«»]')
 _TRIMMED: Final = '# "“”«»'
 _ADMINISTRATORS: Final = frozenset({ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR})
@@ -67,10 +68,9 @@ async def say_subscribed(ask: Ask, target: Target, tags: Sequence[str]) -> None:
     unseen = [tag for tag in tags if not await store.list_latest(1, 0, tag)]
     await ask.say(
         "subscribed",
-        tags=kept.tags if kept else (),
+        subscription=kept,
         unseen=unseen,
         place=target.name,
-        silent=bool(kept and kept.silent),
     )
 
 
@@ -96,49 +96,74 @@ async def say_unsubscribed(ask: Ask, target: Target, tags: Sequence[str]) -> Non
     if left is None:
         await ask.say("unsubscribed", place=target.name)
     else:
-        await ask.say("still_subscribed", tags=left.tags, place=target.name)
+        await ask.say("still_subscribed", subscription=left, place=target.name)
 
 
 async def settings(ask: Ask) -> None:
-    """Show what the chat gets and how, with buttons to change it."""
-    await ask.send(await settings_message(ask))
+    """Show what a chat or channel gets and how, with buttons to change it; take typed words."""
+    named = _CHANNEL.fullmatch(ask.words) if ask.is_private else None
+    topic, _, words = (named[2] or "" if named else ask.words).strip().partition(" ")
+    changes = topic.casefold() in KEYWORD_TOPICS | ZONE_TOPICS and bool(words.strip())
+    if named or changes:
+        target = await _target(ask, posts=False)
+        if target is None:
+            return
+        place = await _place(ask, target)
+    else:
+        place = Place(ask, ask.chat, ask.thread_id)
+    await _say_settings(place, topic.casefold(), words.strip())
 
 
-async def settings_message(ask: Ask) -> Message:
-    """Make the message that shows the settings of the chat or topic."""
-    subscription = await ask.desk.store.find_subscription(ask.chat.id, ask.thread_id)
-    language = LANGUAGE_NAMES.get(ask.language, ask.language)
-    html = ask.render("settings", subscription=subscription, language_name=language)
-    languages = tuple(
-        Button(name, callback_data=f"settings:language:{code}")
-        for code, name in LANGUAGE_NAMES.items()
-        if code != ask.language
-    )
-    if subscription is None:
-        begin = Button(ask.label("label_subscribe"), callback_data="subscribe:")
-        return Message(html, "", (languages, (begin,)))
-    label, choice = ("label_sound", "off") if subscription.silent else ("label_silent", "on")
-    wish = (
-        Button(ask.label(label), callback_data=f"settings:silent:{choice}"),
-        Button(ask.label("label_unsubscribe"), callback_data="unsubscribe:"),
-    )
-    return Message(html, "", (languages, wish))
+async def _say_settings(place: Place, topic: str, words: str) -> None:
+    page, ask = "home", place.ask
+    if topic in ZONE_TOPICS:
+        page, changed = "zone", await set_zone(place, words) if words else place
+        if changed is None:
+            await ask.say("zone_unknown", zone=words)
+            return
+        place = changed
+    elif topic in KEYWORD_TOPICS:
+        page = "what"
+        if words and (refusal := await add_words(place, words)):
+            await ask.say(refusal)
+            return
+        await ask.desk.store.open_chat(place.chat.id)
+    await ask.send(await settings_page(place, page))
 
 
-async def change_setting(ask: Ask) -> Ask | None:
-    """Do what a settings button says; gives the question as it reads now, None for no such."""
-    store = ask.desk.store
-    match ask.words.split(":"):
-        case ["language", code] if code in LANGUAGE_NAMES:
-            await store.record_language(ask.chat.id, code)
-            return replace(ask, language=code)
-        case ["silent", ("on" | "off") as choice]:
-            await store.record_silence(
-                ask.chat.id, ask.thread_id, silent=choice == "on", now=ask.desk.clock()
-            )
-            return ask
-        case _:
-            return None
+async def _place(ask: Ask, target: Target) -> Place:
+    """The place of a target, with the mark that its buttons bear."""
+    if not target.name:
+        return Place(ask, ask.chat, target.thread_id)
+    chat = await ask.desk.store.get_chat(target.chat_id)
+    return Place(ask, chat, 0, target.name, f"@{chat.telegram_id}:")
+
+
+async def pressed_place(ask: Ask) -> tuple[Place, str] | None:
+    """The place that a settings button is about and what it says; None where it is not theirs."""
+    marked = _MARKED.fullmatch(ask.words)
+    if marked is None:
+        here = Place(ask, ask.chat, ask.thread_id)
+        return (here, ask.words) if await may_manage(ask) else None
+    telegram_id = int(marked[1])
+    chat = await ask.desk.store.find_chat(telegram_id)
+    if chat is None or not ask.is_private or ask.user is None:
+        return None
+    try:
+        administers = await _is_administrator(ask, telegram_id)
+    except Forbidden:
+        return None
+    name = chat.username or chat.title or str(telegram_id)
+    return (Place(ask, chat, 0, name, f"@{telegram_id}:"), marked[2]) if administers else None
+
+
+async def stop(ask: Ask) -> None:
+    """Delete what is known of a chat, and say so."""
+    if not await may_manage(ask):
+        await ask.say("only_administrators")
+        return
+    await ask.desk.store.forget_chat(ask.chat.id, ask.desk.clock())
+    await ask.say("stopped", is_private=ask.is_private)
 
 
 async def may_manage(ask: Ask) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.errors import NotFoundError
 from bot.store.rows import ms, to_chat, to_ms
 from bot.store.transactional import Verbs, reading, transactional
 from bot.store.wishes import (
@@ -71,6 +72,14 @@ class AudienceVerbs(Verbs):
         """A chat by Telegram's id."""
         rows = tx.fetch("SELECT * FROM chats WHERE telegram_id = :id", id=telegram_id)
         return to_chat(rows[0]) if rows else None
+
+    @reading
+    def get_chat(self, tx: Transaction, chat_id: int) -> Chat:
+        """A chat by its row id. Raises NotFoundError."""
+        rows = tx.fetch("SELECT * FROM chats WHERE id = :id", id=chat_id)
+        if not rows:
+            raise NotFoundError(f"no chat {chat_id}")
+        return to_chat(rows[0])
 
     @transactional
     def open_chat(self, tx: Transaction, chat_id: int) -> None:

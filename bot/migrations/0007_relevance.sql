@@ -14,6 +14,7 @@ CREATE TABLE story_words (
     norm DOUBLE PRECISION NOT NULL,
     title_norm DOUBLE PRECISION NOT NULL,
     normed_at_stories BIGINT NOT NULL,
+    copy_of BIGINT,
     earlier TEXT,
     later TEXT NOT NULL DEFAULT '[]'
 );

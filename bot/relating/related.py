@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.relating.indexing import CAUGHT_UP_AT_MOST, INDEXED_AT_ONCE, index_due
 from bot.relevance import ranking
 from bot.relevance.words import grams, text_of, wording
-from bot.store import Asked, Link
+from bot.store import Asked, Link, Related
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +45,7 @@ async def relate_due(store: Store, _: datetime) -> bool:
         return True
     due = await store.list_unrelated(RELATED_AT_ONCE)
     for story in due:
-        links = await find_links(store, story)
-        await store.record_related(story.id, links, story.revision)
+        await store.record_related(story, await find_links(store, story))
     return bool(due)
 
 
@@ -61,11 +60,11 @@ async def related_of(store: Store, story: Story, limit: int) -> list[Story]:
         if kept is not None:
             return kept
     await index_due(store, CAUGHT_UP_AT_MOST)
-    links = await find_links(store, story, all_times=True)
-    return await store.list_shown([link.story_id for link in links[:limit]])
+    found = await find_links(store, story, all_times=True)
+    return await store.list_shown([link.story_id for link in found.links[:limit]])
 
 
-async def find_links(store: Store, story: Story, *, all_times: bool = False) -> list[Link]:
+async def find_links(store: Store, story: Story, *, all_times: bool = False) -> Related:
     """Compare a story with the stored ones: those before it, or of all times.
 
     The closest first, at most KEPT; empty where none is close enough.
@@ -78,17 +77,33 @@ async def find_links(store: Store, story: Story, *, all_times: bool = False) -> 
     least = 2 if story.id else 1
     asked = ranking.profile(counted, vocabulary.words, vocabulary.stories, least)
     if not asked.rare:
-        return []
+        return Related()
     candidates = await store.list_heaviest(asked.rare, ranking.CANDIDATES, question)
     near = await asyncio.to_thread(_nearest, asked, candidates, question)
     if not near:
-        return []
+        return Related()
     stories = await store.list_shown([one.indexed.id for one in near])
     pages = await asyncio.to_thread(lambda: {other.id: _page(other) for other in stories})
     keys = {key for page in pages.values() for key in page.stems}
     held_by = vocabulary.held() | (await store.find_words(keys - stems.keys())).held()
     compared = Compared(_page(story), pages, held_by, vocabulary.stories)
     return await asyncio.to_thread(_links, compared, near)
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A story that is close enough, with what tells whether another one copies it."""
+
+    link: Link
+    family: int
+    stems: Vector
+    grams: Mapping[str, int]
+
+    def copies(self, other: Close) -> bool:
+        """Whether both are one wire story."""
+        return self.family == other.family or ranking.is_copy(
+            ranking.dot(self.stems, other.stems), ranking.likeness(self.grams, other.grams)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +137,39 @@ def _nearest(asked: Profile, candidates: Sequence[Indexed], question: Asked) -> 
     near = []
     for one in candidates:
         whole, title = ranking.similarity(asked, one.counts, one.norms)
-        if whole <= ranking.COPY:
-            near.append(Near(one, whole, title, question.recency(one.shown_at)))
+        near.append(Near(one, whole, title, question.recency(one.shown_at)))
     near.sort(key=lambda one: -one.whole * one.recency)
     return near[: ranking.COMPARED_CLOSELY]
 
 
-def _links(compared: Compared, near: Sequence[Near]) -> list[Link]:
+def _links(compared: Compared, near: Sequence[Near]) -> Related:
     asked = compared.asked
     stems = ranking.vector(asked.stems, compared.held, compared.stories)
-    found: list[tuple[Link, Vector]] = []
+    family: int | None = None
+    found: list[Close] = []
     for one in near:
         page = compared.pages.get(one.indexed.id)
         if page is None:
             continue
         its_stems = ranking.vector(page.stems, compared.held, compared.stories)
-        close = ranking.closeness(
-            one.whole,
-            one.title,
-            ranking.dot(stems, its_stems),
-            ranking.likeness(asked.grams, page.grams),
-        )
+        letters = ranking.likeness(asked.grams, page.grams)
+        if ranking.is_copy(one.whole, letters):
+            family = min(one.indexed.family, family or one.indexed.family)
+            continue
+        alike = ranking.dot(stems, its_stems)
+        close = ranking.closeness(one.whole, one.title, alike, letters)
         if close >= ranking.LEAST_CLOSENESS:
-            found.append((Link(one.indexed.id, close * one.recency), its_stems))
-    found.sort(key=lambda pair: (-pair[0].strength, -pair[0].story_id))
-    places = ranking.without_copies([its_stems for _, its_stems in found], KEPT)
-    return [found[place][0] for place in places]
+            link = Link(one.indexed.id, close * one.recency)
+            found.append(Close(link, one.indexed.family, its_stems, page.grams))
+    found.sort(key=lambda close: (-close.link.strength, -close.link.story_id))
+    return Related(tuple(_without_copies(found, family)), family)
+
+
+def _without_copies(found: Sequence[Close], family: int | None) -> list[Link]:
+    chosen: list[Close] = []
+    for one in found:
+        if len(chosen) == KEPT:
+            break
+        if one.family != family and not any(one.copies(other) for other in chosen):
+            chosen.append(one)
+    return [one.link for one in chosen]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
 COUNT: Final = struct.Struct("<IB")
@@ -30,7 +30,8 @@ COMPARED_CLOSELY: Final = 14
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
 LEAST_CLOSENESS: Final = 0.25
-COPY: Final = 0.9
+# Of words and of letters alike: short reports of one pattern share words, but not their start.
+COPY, COPIED_LETTERS = 0.9, 0.85
 RECENT_DAYS: Final = 7.0
 RECENCY_POWER: Final = 0.15
 DAY_S: Final = 86_400.0
@@ -195,21 +196,15 @@ def dot(first: Vector, second: Vector) -> float:
     return sum(first[key] * second[key] for key in first.keys() & second.keys())
 
 
+def is_copy(words: float, letters: float) -> bool:
+    """Whether two stories are one, by the cosine of their words and the likeness of their start."""
+    return words > COPY and letters > COPIED_LETTERS
+
+
 def closeness(whole: float, title: float, stems: float, grams: float) -> float:
     """One measure from 0 to 1 of the four likenesses."""
     total = whole + TITLE_WEIGHT * title + STEM_WEIGHT * stems + GRAM_WEIGHT * grams
     return total / WHOLE_WEIGHT
-
-
-def without_copies(vectors: Sequence[Vector], limit: int) -> list[int]:
-    """Choose places in order, at most `limit`, leaving out what copies one chosen before."""
-    chosen: list[int] = []
-    for place, one in enumerate(vectors):
-        if len(chosen) == limit:
-            break
-        if all(dot(one, vectors[other]) <= COPY for other in chosen):
-            chosen.append(place)
-    return chosen
 
 
 def _rarest(picked: list[tuple[float, KnownWord]]) -> dict[int, float]:

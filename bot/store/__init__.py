@@ -26,12 +26,12 @@ from bot.store.deliveries import (
     Unconfirmed,
 )
 from bot.store.digests import DigestVerbs, DueDigest, ListPart
-from bot.store.feeds import FeedHealth, FeedVerbs
+from bot.store.feeds import FeedAlert, FeedHealth, FeedVerbs
 from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.reading import ReadingVerbs
-from bot.store.relevance import Asked, Indexed, Link, RelevanceVerbs, Vocabulary
+from bot.store.relevance import Asked, Indexed, Link, Related, RelevanceVerbs, Vocabulary
 from bot.store.retractions import RetractionVerbs
 from bot.store.wishes import WishVerbs
 
@@ -42,6 +42,7 @@ __all__ = [
     "ClaimPlan",
     "Crowd",
     "DueDigest",
+    "FeedAlert",
     "FeedHealth",
     "FeedListing",
     "HubDoor",
@@ -55,6 +56,7 @@ __all__ = [
     "OutboxHealth",
     "PollPlan",
     "Recorded",
+    "Related",
     "Store",
     "StoryBroadcast",
     "Unconfirmed",

@@ -41,12 +41,16 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A story as the index knows it; `counts` as ranking packs them."""
+    """A story as the index knows it; `counts` as ranking packs them.
+
+    `family` is alike for all copies of one story: the id of the first.
+    """
 
     id: int
     shown_at: datetime
     counts: bytes
     norms: Norms
+    family: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,14 @@ class Link:
 
     story_id: int
     strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The stories related to one, the closest first; `copy_of` is the family that it copies."""
+
+    links: tuple[Link, ...] = ()
+    copy_of: int | None = None
 
 
 class RelevanceVerbs(Verbs):
@@ -169,32 +181,32 @@ class RelevanceVerbs(Verbs):
 
     @reading
     def list_unrelated(self, tx: Transaction, limit: int) -> list[Story]:
-        """Indexed stories without a list of related ones, the last stored first."""
+        """Indexed stories without a list of related ones, the first stored first."""
         rows = tx.fetch(
             f"SELECT {STORY_COLUMNS} FROM story_words w JOIN stories s ON s.id = w.story_id"
-            " WHERE w.earlier IS NULL ORDER BY w.story_id DESC LIMIT :limit",
+            " WHERE w.earlier IS NULL ORDER BY w.story_id LIMIT :limit",
             limit=limit,
         )
         return [to_story(row) for row in rows]
 
     @transactional
-    def record_related(
-        self, tx: Transaction, story_id: int, earlier: Sequence[Link], revision: int
-    ) -> None:
+    def record_related(self, tx: Transaction, story: Story, related: Related) -> None:
         """Keep a story's list, and the story in the lists of those in it.
 
         Nothing is written where the story has changed since it was read.
         """
         changed = tx.execute(
-            "UPDATE story_words SET earlier = :earlier WHERE story_id = :id AND EXISTS ("
-            " SELECT 1 FROM stories WHERE id = :id AND worded_revision = :revision"
-            " AND revision = :revision)",
-            earlier=_dump(earlier),
-            id=story_id,
-            revision=revision,
+            "UPDATE story_words SET earlier = :earlier, copy_of = :copy_of"
+            " WHERE story_id = :id AND EXISTS (SELECT 1 FROM stories"
+            " WHERE id = :id AND worded_revision = :revision AND revision = :revision)",
+            earlier=_dump(related.links),
+            copy_of=related.copy_of,
+            id=story.id,
+            revision=story.revision,
         )
-        for link in sorted(earlier, key=lambda one: one.story_id) if changed else ():
-            _follow(tx, link.story_id, Link(story_id, link.strength))
+        if changed:
+            for link in sorted(related.links, key=lambda one: one.story_id):
+                _follow(tx, link.story_id, Link(story.id, link.strength))
 
     @reading
     def find_related(
@@ -202,19 +214,20 @@ class RelevanceVerbs(Verbs):
     ) -> list[Story] | None:
         """The stories related to one, the closest first; None where no list is kept yet.
 
-        Withdrawn ones are left out. `later` adds those that came after it.
+        Withdrawn ones are left out, and all but one of copies. `later` adds those after it.
         """
         rows = tx.fetch(
-            "SELECT w.earlier, w.later FROM story_words w JOIN stories s ON s.id = w.story_id"
+            "SELECT w.earlier, w.later, COALESCE(w.copy_of, w.story_id) AS family"
+            " FROM story_words w JOIN stories s ON s.id = w.story_id"
             " WHERE w.story_id = :id AND s.worded_revision = s.revision",
             id=story_id,
         )
         if not rows or rows[0]["earlier"] is None:
             return None
         links = _load(rows[0]["earlier"]) + (_load(rows[0]["later"]) if later else [])
-        best = {link.story_id: link.strength for link in sorted(links, key=lambda li: li.strength)}
-        ids = sorted(best, key=lambda known: (-best[known], -known))
-        return _shown(tx, ids)[:limit]
+        links.sort(key=lambda link: (-link.strength, -link.story_id))
+        ids = _one_a_family(tx, [link.story_id for link in links], rows[0]["family"])
+        return _shown(tx, ids[:limit])
 
     @transactional
     def refresh_norms(self, tx: Transaction, limit: int) -> int:
@@ -244,7 +257,7 @@ def _record_words(tx: Transaction, story: Story, wording: Wording) -> None:
         "INSERT INTO story_words (story_id, counts, norm, title_norm, normed_at_stories)"
         " VALUES (:id, :counts, :norm, :title_norm, :stories) ON CONFLICT (story_id) DO UPDATE"
         " SET counts = excluded.counts, norm = excluded.norm, title_norm = excluded.title_norm,"
-        " normed_at_stories = excluded.normed_at_stories, earlier = NULL",
+        " normed_at_stories = excluded.normed_at_stories, earlier = NULL, copy_of = NULL",
         id=story.id,
         counts=ranking.packed(flagged),
         norm=made.whole,
@@ -345,7 +358,8 @@ def _indexed(tx: Transaction, ids: Sequence[int]) -> list[Indexed]:
     for part in _parts(ids):
         marks, params = _listed(part)
         rows = tx.fetch(
-            "SELECT w.story_id, w.counts, w.norm, w.title_norm, w.normed_at_stories, s.shown_at"
+            "SELECT w.story_id, w.counts, w.norm, w.title_norm, w.normed_at_stories, s.shown_at,"
+            " COALESCE(w.copy_of, w.story_id) AS family"
             " FROM story_words w JOIN stories s ON s.id = w.story_id"
             f" WHERE w.story_id IN ({marks}) AND s.withdrawn_at IS NULL",
             **params,
@@ -358,7 +372,23 @@ def _to_indexed(row: Row) -> Indexed:
     shown_at = to_moment(row["shown_at"])
     assert shown_at is not None
     made = Norms(row["norm"], row["title_norm"], row["normed_at_stories"])
-    return Indexed(row["story_id"], shown_at, bytes(row["counts"]), made)
+    return Indexed(row["story_id"], shown_at, bytes(row["counts"]), made, row["family"])
+
+
+def _one_a_family(tx: Transaction, ids: Sequence[int], own: int) -> list[int]:
+    families: dict[int, int] = {}
+    for part in _parts(ids):
+        marks, params = _listed(part)
+        rows = tx.fetch(
+            "SELECT w.story_id, COALESCE(w.copy_of, w.story_id) AS family FROM story_words w"
+            f" JOIN stories s ON s.id = w.story_id WHERE w.story_id IN ({marks})"
+            " AND s.withdrawn_at IS NULL",
+            **params,
+        )
+        families.update((row["story_id"], row["family"]) for row in rows)
+    first = {families[one]: one for one in reversed(ids) if one in families}
+    first.pop(own, None)
+    return [one for one in dict.fromkeys(ids) if first.get(families.get(one, 0)) == one]
 
 
 def _shown(tx: Transaction, ids: Sequence[int]) -> list[Story]:

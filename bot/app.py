@@ -86,6 +86,7 @@ KEEP_UPDATES = timedelta(days=2)
 STOP_WITHIN_S = 10.0
 SEND_CONNECTIONS = 256
 POLL_CONNECTIONS = 2
+WITHOUT_BACKEND = frozenset({"none", "own"})
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 
 _log = logging.getLogger(__name__)
@@ -278,7 +279,7 @@ async def open_bot(
 
 def make_shortener(settings: Settings, stack: AsyncExitStack) -> Shortener | None:
     """The backend that the settings name, if any; our own links need none."""
-    if settings.shortener in {"none", "own"}:
+    if settings.shortener in WITHOUT_BACKEND:
         return None
     threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="shortener")
     stack.callback(threads.shutdown, wait=False, cancel_futures=True)
@@ -310,6 +311,8 @@ async def prepare(parts: Parts) -> None:
     now, settings = clock(), parts.settings
     await parts.store.record_feeds(settings.feeds, now)
     await parts.store.record_channels(settings.channels, now)
+    if settings.shortener in WITHOUT_BACKEND:
+        await parts.store.forget_short_urls()
     await parts.store.hasten_trusting_feeds(now)
     for chat in await parts.store.list_group_ids():
         parts.budget.note_group(chat)
@@ -458,6 +461,9 @@ async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
         token_fault=lambda: parts.outbox.token_fault,
         clicks=parts.clicks,
         renderer=parts.renderer,
+        files=resource_folder("templates") / "web" / "static",
+        zone=parts.settings.zone,
+        public_url=parts.settings.public_url,
     )
     # A push is signed as it was sent, compressed or not.
     runner = web.AppRunner(web_app(front), access_log=None, auto_decompress=False)

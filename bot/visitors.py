@@ -21,7 +21,6 @@ _NAMES: Final = (
     "meta-webindexer",
     "line-poker",
     "whatsapp/",
-    "whatsapp ",
     "slack-imgproxy",
     "skypeuripreview",
     "google-inspectiontool",

@@ -563,6 +563,13 @@ async def test_memory_is_bounded_whatever_is_asked_for(store: Store) -> None:
     assert not clicks._asked
 
 
+async def test_short_urls_of_a_shortener_that_is_given_up_are_forgotten(store: Store) -> None:
+    story = await stored_story(store)
+    await store.record_short_url(story.id, "https://is.gd/a1")
+    await store.forget_short_urls()
+    assert await store.find_story(story.id) == story
+
+
 async def test_popular_is_what_was_opened_lately(store: Store) -> None:
     old, new, seen = [await stored_story(store, number) for number in (1, 2, 3)]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import pytest
@@ -148,6 +150,38 @@ async def test_with_a_public_address_updates_come_by_webhook(tmp_path: Path) -> 
         assert not [call for call in today.telegram.sandbox.calls if call.method == "getUpdates"]
 
 
+async def test_own_short_links_lead_to_the_story_and_are_counted_to_the_end(tmp_path: Path) -> None:
+    port = free_port()
+    public = f"http://127.0.0.1:{port}"
+    settings = {"SEBAR_PUBLIC_URL": public, "PORT": str(port), "SEBAR_SHORTENER": "own"}
+    async with day(tmp_path, SEBAR_BIND="127.0.0.1", **settings) as today:
+        await today.subscribe(READER)
+        today.publish("Jembatan Ciujung dibuka")
+        await eventually(lambda: today.count(READER, "Jembatan Ciujung"), "the story")
+        post = today.telegram.sandbox.sent(READER)[-1]
+        buttons = {b["text"]: b for row in post.content.markup["inline_keyboard"] for b in row}
+        shared = unquote(urlsplit(buttons["WhatsApp"]["url"]).query)
+        short = re.search(rf"{public}/s/\w+", shared)[0]
+        assert public not in buttons["Salin tautan"]["copy_text"]["text"]
+        async with aiohttp.ClientSession() as session:
+            for agent in ("Mozilla/5.0 (Linux; Android 14) Chrome/131.0 Mobile", "WhatsApp/2.24"):
+                headers = {"User-Agent": agent}
+                async with session.get(short, headers=headers, allow_redirects=False) as answer:
+                    assert answer.status == 302
+                    assert "utm_source=whatsapp" in answer.headers["Location"]
+            both = [("whatsapp", "preview", 1), ("whatsapp", "reader", 1)]
+            await eventually(lambda: _clicks(tmp_path) == both, "the clicks written")
+            await session.get(short, allow_redirects=False)
+        assert await today.service.stop() == 0
+        assert _clicks(tmp_path) == [("whatsapp", "preview", 1), ("whatsapp", "reader", 2)]
+        await today.service.start()
+        before = len(today.texts(READER))
+        today.telegram.sandbox.say(READER, READER, "/populer")
+        await eventually(lambda: len(today.texts(READER)) > before, "an answer to /populer")
+        assert "Jembatan Ciujung" in today.texts(READER)[-1]
+        assert "belum dihitung" not in today.texts(READER)[-1]
+
+
 async def test_a_setting_that_is_wrong_ends_the_process_with_every_fault(tmp_path: Path) -> None:
     running = Service(tmp_path, {"SEBAR_FEEDS": "kabar", "SEBAR_RATE": "x"})
     await running.start(ready=False)
@@ -179,6 +213,12 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> None:
                     return
             except aiohttp.ClientError:
                 await asyncio.sleep(0.02)
+
+
+def _clicks(folder: Path) -> list[tuple[str, str, int]]:
+    with closing(sqlite3.connect(folder / "data" / "sebar.db")) as database:
+        query = "SELECT platform, kind, SUM(number) FROM clicks GROUP BY platform, kind ORDER BY 2"
+        return database.execute(query).fetchall()
 
 
 def _is_stored(folder: Path, title: str) -> bool:

@@ -39,6 +39,11 @@ class ClickVerbs(Verbs):
         )
 
     @transactional
+    def forget_short_urls(self, tx: Transaction) -> None:
+        """Let go of the short URLs that a shortener gave which is no longer used."""
+        tx.execute("UPDATE stories SET short_url = NULL WHERE short_url IS NOT NULL")
+
+    @transactional
     def count_clicks(
         self, tx: Transaction, clicks: Sequence[Click], day: date, now: datetime
     ) -> None:

@@ -125,7 +125,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FeedForPoll:
-    """A feed under claim: what a conditional fetch of it needs."""
+    """A feed under claim: what a conditional fetch of it needs, and what its pace depends on.
+
+    `url` is where it is polled; `found` says that this is not the address that the operator named,
+    `is_site` that the latter is a site's. `moved_to` is where the last `moves` polls in a row were
+    redirected for good. `repeats` counts answers with an unchanged body that validators should have
+    spared. `gap_after` is the newest story below which some are still missing, None for no gap.
+    """
 
     id: int
     url: str
@@ -135,6 +141,15 @@ class FeedForPoll:
     baseline_at: datetime | None = None
     failures: int = 0
     attempt: int = 0
+    found: bool = False
+    is_site: bool = False
+    moved_to: str | None = None
+    moves: int = 0
+    repeats: int = 0
+    pace_s: float | None = None
+    changed_at: datetime | None = None
+    gap_after: int | None = None
+    gap_polls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +157,10 @@ class FeedPage:
     """A fetched and parsed feed.
 
     `entries` is None where the server or the body says that nothing changed. Validators are kept
-    verbatim (RFC 9110, section 8.8). `url` is the address after redirects.
+    verbatim (RFC 9110, section 8.8). `url` is the address after redirects, `found_url` the feed's
+    where a site's was asked, `moved_to` where redirects for good lead; `older_url` may have what
+    came before. `fresh_s` is how long the server calls its answer fresh, `pace_s` how often the
+    feed says that it changes; None where they do not say.
     """
 
     url: str
@@ -153,6 +171,12 @@ class FeedPage:
     body_hash: str | None = None
     hub_url: str | None = None
     self_url: str | None = None
+    found_url: str | None = None
+    moved_to: str | None = None
+    older_url: str | None = None
+    repeats: int = 0
+    fresh_s: float | None = None
+    pace_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

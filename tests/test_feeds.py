@@ -8,6 +8,7 @@ import gzip
 import json
 import time
 import zlib
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -766,7 +767,7 @@ async def test_addresses_that_lead_nowhere_are_named(source, url):
 
 async def test_a_web_page_in_a_feeds_place_is_named(site, source):
     with pytest.raises(ParseError, match="web page"):
-        await source.fetch(FeedForPoll(1, site + "page"))
+        await source.fetch(FeedForPoll(1, site + "page", baseline_at=datetime.now(UTC)))
 
 
 async def test_articles_and_sources_are_read_by_address(site, source):

@@ -6,12 +6,11 @@ import socket
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from bot.errors import FetchError
-from bot.feeds import HttpSource, places, public_socket
+from bot.feeds import HttpSource, guarded, places, public_socket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,10 +34,8 @@ async def inside() -> AsyncIterator[str]:
 
 
 async def read(url: str, trusted: frozenset[str]) -> str:
-    connector = aiohttp.TCPConnector(socket_factory=public_socket)
-    async with aiohttp.ClientSession() as session, aiohttp.ClientSession(connector=connector) as g:
-        source = HttpSource(session, ZoneInfo("Asia/Jakarta"), guarded=g, trusted=trusted)
-        return (await source.read_article(url)).title
+    async with guarded(trusted) as session:
+        return (await HttpSource(session, ZoneInfo("Asia/Jakarta")).read_article(url)).title
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bot.article import parse_article
-from bot.errors import FetchError
-from bot.feeds.guard import place
+from bot.errors import FetchError, ParseError, SourceError
+from bot.feeds.discovery import candidates, next_paged_url
+from bot.feeds.guard import refusal
 from bot.feeds.parse import MAX_BODY_BYTES, ParsedFeed, looks_like_feed, parse_feed
+from bot.feeds.rhythm import fresh_s, older_url, retry_after_s, stated_pace_s
 from bot.feeds.websub import named
-from bot.markup import decode
+from bot.markup import decode, is_challenge
 from bot.types import FeedPage
 
 if TYPE_CHECKING:
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 USER_AGENT: Final = "Sebar/0.1 (+share bot)"
 SMALL_BODY_BYTES: Final = 100_000
 VALIDATOR_SETTLES_S: Final = 2.0
+DISCOVERY_S: Final = 8.0
+REFUSAL_BYTES: Final = 50_000
+PERMANENT: Final = frozenset({301, 308})
+# After so many answers that validators should have spared they are sent in another form.
+REPEATS_BORNE: Final = 2
 _ACCEPT_FEED: Final = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, "
     "text/xml;q=0.9, application/json;q=0.8, text/html;q=0.5, */*;q=0.3"
@@ -43,6 +51,13 @@ _REASONS: Final = {
     429: "the site asks us to come less often (429)",
     503: "the site is not available for now (503)",
 }
+_HUMAN_CHECK: Final = "the site asks for a human check (a challenge page such as Cloudflare's)"
+_NO_FEED: Final = (
+    "this is a web page, not a feed, and no feed is found on its site;"
+    " name the feed's own address, such as https://…/feed/"
+)
+_PAGE: Final = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_MANGLED: Final = re.compile(r'(?:W/)?"([^"]*?)(?:(?:--?|;)(?:gzip|br|df|deflate|zstd))?"\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,7 @@ class _Answer:
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
+    moved_to: str | None = None
 
     @property
     def content_type(self) -> str | None:
@@ -69,8 +85,7 @@ class _Answer:
 class HttpSource:
     """Reads feeds and articles over HTTP; implements `ports.FeedSource`.
 
-    Articles at places that are not `trusted` (see `guard.place`) are read through `guarded`, a
-    session that reaches public addresses only.
+    Its session decides which addresses are reached at all (see `guard.guarded`).
     """
 
     def __init__(
@@ -78,52 +93,72 @@ class HttpSource:
         session: aiohttp.ClientSession,
         zone: ZoneInfo,
         limits: Limits | None = None,
-        *,
-        guarded: aiohttp.ClientSession | None = None,
-        trusted: frozenset[str] = frozenset(),
     ) -> None:
         self._session = session
         self._zone = zone
         self._limits = limits or Limits()
-        self._guarded = guarded or session
-        self._trusted = trusted
 
     async def fetch(self, feed: FeedForPoll) -> FeedPage:
         """Fetch a feed conditionally; entries are None where nothing changed.
 
+        Where the address turns out to be a site's, its feed is looked for and read instead.
         Raises: FetchError, ParseError.
         Source: RFC 9110, sections 13.1.2 and 13.1.3 (validators verbatim).
         """
-        answer = await self._get(feed.url, _ACCEPT_FEED, _conditions(feed))
-        etag, modified = _validators(answer.headers)
+        conditions = _conditions(feed)
+        answer = await self._get(feed.url, _ACCEPT_FEED, conditions)
         if answer.status == 304:
-            return FeedPage(
-                url=answer.url,
-                entries=None,
-                etag=etag or feed.etag,
-                last_modified=modified or feed.last_modified,
-                body_hash=feed.body_hash,
-            )
-        digest = hashlib.blake2b(answer.body, digest_size=16).hexdigest()
-        parsed = hub_url = topic_url = None
-        if digest != feed.body_hash:
+            return _unchanged(answer, feed, feed.body_hash)
+        digest = _digest(answer)
+        if digest == feed.body_hash:
+            repeated = replace(feed, repeats=feed.repeats + bool(conditions))
+            return _unchanged(answer, repeated, digest)
+        try:
             parsed = await self._parse_feed(answer)
-            hub_url, topic_url = named(answer.headers.getall("Link", []), parsed, answer.url)
-        return FeedPage(
-            url=answer.url,
-            entries=parsed.entries if parsed else None,
-            title=parsed.title if parsed else None,
-            etag=etag,
-            last_modified=modified,
-            body_hash=digest,
-            hub_url=hub_url,
-            self_url=topic_url,
-        )
+        except ParseError:
+            if feed.found or not (feed.is_site or feed.baseline_at is None):
+                raise
+            if not _is_page(answer):
+                raise
+            return await self._discover(answer)
+        return replace(_page(answer, parsed), repeats=feed.repeats)
+
+    async def fetch_older(self, url: str) -> FeedPage:
+        """Fetch what came before a page of a feed, as its `older_url` names it.
+
+        Raises: FetchError, ParseError.
+        """
+        answer = await self._get(url, _ACCEPT_FEED)
+        return _page(answer, await self._parse_feed(answer))
+
+    async def _discover(self, site: _Answer) -> FeedPage:
+        """Find the feed of a site by its page: the first with entries, else the first at all."""
+        text = decode(site.body, site.content_type)
+        empty: FeedPage | None = None
+        try:
+            async with asyncio.timeout(DISCOVERY_S):
+                for url in candidates(text, site.headers.getall("Link", []), site.url):
+                    page = await self._try(url)
+                    if page is not None and page.entries:
+                        return page
+                    empty = empty or page
+        except TimeoutError as error:
+            raise ParseError(_NO_FEED) from error
+        if empty is None:
+            raise ParseError(_NO_FEED)
+        return empty
+
+    async def _try(self, url: str) -> FeedPage | None:
+        try:
+            answer = await self._get(url, _ACCEPT_FEED)
+            parsed = await self._parse_feed(answer)
+        except SourceError:
+            return None
+        return replace(_page(answer, parsed), found_url=answer.moved_to or url, moved_to=None)
 
     async def read_article(self, url: str) -> Entry:
         """Fetch one article page and read it. Raises: FetchError, ParseError."""
-        session = self._session if place(url) in self._trusted else self._guarded
-        answer = await self._get(url, _ACCEPT_PAGE, session=session)
+        answer = await self._get(url, _ACCEPT_PAGE)
         return await asyncio.to_thread(
             parse_article,
             answer.body,
@@ -150,12 +185,7 @@ class HttpSource:
         )
 
     async def _get(
-        self,
-        url: str,
-        accept: str,
-        conditions: Mapping[str, str] | None = None,
-        *,
-        session: aiohttp.ClientSession | None = None,
+        self, url: str, accept: str, conditions: Mapping[str, str] | None = None
     ) -> _Answer:
         headers = {
             "User-Agent": USER_AGENT,
@@ -166,7 +196,7 @@ class HttpSource:
         try:
             async with (
                 asyncio.timeout(self._limits.total_s),
-                (session or self._session).get(
+                self._session.get(
                     url, headers=headers, max_redirects=self._limits.redirects
                 ) as response,
             ):
@@ -184,13 +214,10 @@ class HttpSource:
 
     async def _answer(self, response: aiohttp.ClientResponse) -> _Answer:
         if response.status != 304 and not 200 <= response.status < 300:
-            raise FetchError(
-                _REASONS.get(response.status, f"the site answers {response.status}"),
-                status=response.status,
-                retry_after_s=_retry_after(response.headers.get("Retry-After")),
-            )
+            raise await _refused(response)
         body = b"" if response.status == 304 else await self._body(response)
-        return _Answer(str(response.url), response.status, response.headers, body)
+        moved_to = _moved_to(response)
+        return _Answer(str(response.url), response.status, response.headers, body, moved_to)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the body in pieces, each already decompressed, and stop at the limit."""
@@ -241,26 +268,101 @@ def _is_fresh(modified: str, date: str | None) -> bool:
 
 
 def _conditions(feed: FeedForPoll) -> dict[str, str]:
-    stated = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified}
+    """Validators verbatim; where they are of no use, without what a CDN made of the ETag.
+
+    WordPress compares both as they are, so that an ETag which a CDN marked as weak or as compressed
+    spoils the Last-Modified beside it.
+    """
+    etag, modified = feed.etag, feed.last_modified
+    if etag and feed.repeats // REPEATS_BORNE % 2:
+        match = _MANGLED.match(etag)
+        etag = None if modified else (f'"{match[1]}"' if match else etag)
+    stated = {"If-None-Match": etag, "If-Modified-Since": modified}
     return {name: value for name, value in stated.items() if value}
 
 
-def _retry_after(stated: str | None) -> float | None:
-    """Read Retry-After: seconds or a date (RFC 9110, section 10.2.3)."""
-    if not stated:
-        return None
-    if stated.strip().isdecimal():
-        return float(stated)
+def _digest(answer: _Answer) -> str:
+    return hashlib.blake2b(answer.body, digest_size=16).hexdigest()
+
+
+def _unchanged(answer: _Answer, feed: FeedForPoll, body_hash: str | None) -> FeedPage:
+    etag, modified = _validators(answer.headers)
+    not_modified = answer.status == 304
+    return FeedPage(
+        url=answer.url,
+        entries=None,
+        etag=etag or (feed.etag if not_modified else None),
+        last_modified=modified or (feed.last_modified if not_modified else None),
+        body_hash=body_hash,
+        moved_to=answer.moved_to,
+        older_url=next_paged_url(answer.url),
+        repeats=feed.repeats,
+        fresh_s=fresh_s(answer.headers),
+        pace_s=feed.pace_s,
+    )
+
+
+def _page(answer: _Answer, parsed: ParsedFeed) -> FeedPage:
+    etag, modified = _validators(answer.headers)
+    hub_url, topic_url = named(answer.headers.getall("Link", []), parsed, answer.url)
+    return FeedPage(
+        url=answer.url,
+        entries=parsed.entries,
+        title=parsed.title,
+        etag=etag,
+        last_modified=modified,
+        body_hash=_digest(answer),
+        hub_url=hub_url,
+        self_url=topic_url,
+        moved_to=answer.moved_to,
+        older_url=older_url(answer.body, answer.url),
+        fresh_s=fresh_s(answer.headers),
+        pace_s=stated_pace_s(answer.body),
+    )
+
+
+def _is_page(answer: _Answer) -> bool:
+    """Say whether an answer is a page of the site itself, not that of a guard before it."""
+    text = decode(answer.body[:REFUSAL_BYTES], answer.content_type)
+    return bool(_PAGE.search(text)) and not is_challenge(text)
+
+
+async def _refused(response: aiohttp.ClientResponse) -> FetchError:
+    reason = _REASONS.get(response.status, f"the site answers {response.status}")
+    if response.status in (403, 429, 503) and await _is_guarded(response):
+        reason = f"{_HUMAN_CHECK} ({response.status})"
+    asked_s = retry_after_s(response.headers.get("Retry-After"))
+    return FetchError(reason, status=response.status, retry_after_s=asked_s)
+
+
+async def _is_guarded(response: aiohttp.ClientResponse) -> bool:
+    if response.headers.get("cf-mitigated") == "challenge":
+        return True
+    start = b""
     try:
-        moment = parsedate_to_datetime(stated)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+        async for part in response.content.iter_any():
+            start += part
+            if len(start) >= REFUSAL_BYTES:
+                break
+    except aiohttp.ClientError:
+        return False
+    return is_challenge(decode(start[:REFUSAL_BYTES], response.headers.get("Content-Type")))
+
+
+def _moved_to(response: aiohttp.ClientResponse) -> str | None:
+    """Where redirects that are for good lead, up to the first that is for now."""
+    target = None
+    landings = [*response.history[1:], response]
+    for hop, landing in zip(response.history, landings, strict=False):
+        if hop.status not in PERMANENT:
+            break
+        target = str(landing.url)
+    return target
 
 
 def _in_words(error: Exception) -> str:
+    if reason := refusal(error):
+        return reason
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return "the site's certificate is not valid"
     if isinstance(error, aiohttp.ClientConnectorDNSError):

@@ -158,6 +158,7 @@ class PollPlan:
     """What a poll leads to: `broadcast_state` is None for a baseline (recorded, not sent).
 
     `return_state` is that of the broadcast of a story that was withdrawn and has come back.
+    `gap_after` is the newest story below which some are still missing, None for no gap.
     """
 
     now: datetime
@@ -165,6 +166,7 @@ class PollPlan:
     broadcast_state: str | None
     broadcast_due_at: datetime | None = None
     return_state: str | None = None
+    gap_after: int | None = None
 
 
 def record_sightings(

@@ -82,7 +82,16 @@ def to_feed(row: Row) -> FeedForPoll:
     """A row of feeds."""
     return FeedForPoll(
         id=row["id"],
-        url=row["url"],
+        url=row["found_url"] or row["url"],
+        found=row["found_url"] is not None,
+        is_site=row["site_at"] is not None,
+        moved_to=row["moved_to"],
+        moves=row["moves"],
+        repeats=row["repeats"],
+        pace_s=None if row["pace_ms"] is None else row["pace_ms"] / 1000,
+        changed_at=to_moment(row["changed_at"]),
+        gap_after=row["gap_after"],
+        gap_polls=row["gap_polls"],
         etag=row["etag"],
         last_modified=row["last_modified"],
         body_hash=row["body_hash"],

@@ -1,4 +1,15 @@
-"""`sebar export` and `sebar import`: the audience as JSON Lines, one chat a line."""
+"""`sebar export` and `sebar import`: the audience as JSON Lines, one chat a line.
+
+A line is an object: `telegram_id`, `type`, `username`, `title`, `language`, `zone` (IANA name),
+`closed_at` (RFC 3339), `closed_reason` and `subscriptions`, each of which has
+
+- `thread_id` (0 for none), `silent`, `preview` ("large", "small", "none");
+- `tags`, `keywords`: what is wanted, everything without; `without`, `without_tags`: what is not;
+- `pace` ("once", "hourly", "daily", "weekly"), `hour` and `weekday` (0 is Monday) of its digests;
+- `quiet`, null or [from, until] in hours of the zone; `urgent`: whether urgent stories pass them.
+
+Older exports lack `zone` and all of a subscription but `thread_id`, `tags` and `silent`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +18,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import ImportFault
-from bot.types import Chat, ChatType, Member, Subscription
+from bot.types import (
+    Chat,
+    ChatType,
+    Member,
+    Narrowing,
+    Pace,
+    Preview,
+    Rhythm,
+    Subscription,
+)
+from bot.wishes import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -15,6 +36,8 @@ if TYPE_CHECKING:
     from bot.store import Store
 
 AT_ONCE = 500
+HOURS_IN_DAY = 24
+DAYS_IN_WEEK = 7
 
 
 async def export_lines(store: Store) -> AsyncIterator[str]:
@@ -48,12 +71,10 @@ def to_line(member: Member) -> str:
             "username": chat.username,
             "title": chat.title,
             "language": chat.language,
+            "zone": chat.zone,
             "closed_at": None if chat.closed_at is None else chat.closed_at.isoformat(),
             "closed_reason": chat.closed_reason,
-            "subscriptions": [
-                {"thread_id": wish.thread_id, "tags": list(wish.tags), "silent": wish.silent}
-                for wish in member.subscriptions
-            ],
+            "subscriptions": [_from_wish(wish) for wish in member.subscriptions],
         },
         ensure_ascii=False,
     )
@@ -62,7 +83,9 @@ def to_line(member: Member) -> str:
 def to_member(line: str) -> Member:
     """The chat that to_line wrote. Raises ValueError, KeyError or TypeError for anything else."""
     value: dict[str, Any] = json.loads(line)
-    closed_at = value.get("closed_at")
+    closed_at, zone = value.get("closed_at"), value.get("zone")
+    if zone is not None and find_zone(zone) != zone:
+        raise ValueError(f"{zone} is no time zone")
     return Member(
         Chat(
             id=0,
@@ -73,17 +96,67 @@ def to_member(line: str) -> Member:
             language=value.get("language"),
             closed_at=None if closed_at is None else datetime.fromisoformat(closed_at),
             closed_reason=value.get("closed_reason"),
+            zone=zone,
         ),
-        tuple(
-            Subscription(
-                chat_id=0,
-                thread_id=int(wish["thread_id"]),
-                tags=tuple(str(tag) for tag in wish["tags"]),
-                silent=bool(wish["silent"]),
-            )
-            for wish in value["subscriptions"]
-        ),
+        tuple(map(_to_wish, value["subscriptions"])),
     )
+
+
+def _from_wish(wish: Subscription) -> dict[str, Any]:
+    rhythm, narrowing = wish.rhythm, wish.narrowing
+    quiet = None if rhythm.quiet_from is None else [rhythm.quiet_from, rhythm.quiet_until]
+    return {
+        "thread_id": wish.thread_id,
+        "tags": list(wish.tags),
+        "silent": wish.silent,
+        "keywords": list(narrowing.keywords),
+        "without": list(narrowing.without),
+        "without_tags": list(narrowing.without_tags),
+        "pace": rhythm.pace.value,
+        "hour": rhythm.hour,
+        "weekday": rhythm.weekday,
+        "quiet": quiet,
+        "urgent": rhythm.urgent,
+        "preview": wish.preview.value,
+    }
+
+
+def _to_wish(value: dict[str, Any]) -> Subscription:
+    quiet = value.get("quiet")
+    begin, end = (None, None) if quiet is None else quiet
+    usual = Rhythm()
+    return Subscription(
+        chat_id=0,
+        thread_id=int(value["thread_id"]),
+        tags=_texts(value, "tags"),
+        silent=bool(value["silent"]),
+        narrowing=Narrowing(
+            _texts(value, "keywords"), _texts(value, "without"), _texts(value, "without_tags")
+        ),
+        rhythm=Rhythm(
+            pace=Pace(value.get("pace", usual.pace)),
+            hour=_whole(value.get("hour", usual.hour), HOURS_IN_DAY),
+            weekday=_whole(value.get("weekday", usual.weekday), DAYS_IN_WEEK),
+            quiet_from=None if begin is None else _whole(begin, HOURS_IN_DAY),
+            quiet_until=None if end is None else _whole(end, HOURS_IN_DAY),
+            urgent=bool(value.get("urgent")),
+        ),
+        preview=Preview(value.get("preview", Preview.LARGE)),
+    )
+
+
+def _texts(value: dict[str, Any], name: str) -> tuple[str, ...]:
+    texts = value["tags"] if name == "tags" else value.get(name, [])
+    if not isinstance(texts, list):
+        raise TypeError(f"{name} is no list")
+    return tuple(str(text) for text in texts)
+
+
+def _whole(value: Any, limit: int) -> int:
+    number = int(value)
+    if not 0 <= number < limit:
+        raise ValueError(f"{number} is out of range")
+    return number
 
 
 def _members(lines: Iterable[str]) -> Iterator[Member]:

@@ -247,6 +247,6 @@ def _moment(day: date, hour: int, zone: ZoneInfo) -> datetime:
 def _zone_names() -> dict[str, str]:
     """Zones by their names and by the last part of these, which is a city, in lower case."""
     names = sorted(available_timezones(), key=lambda name: (name.count("/") != 1, name))
-    names = [name for name in names if not name.startswith(("posix/", "right/", "Etc/", "SystemV"))]
+    names = [name for name in names if not name.startswith(("posix/", "right/"))]
     cities = {name.rpartition("/")[2].casefold(): name for name in reversed(names)}
     return cities | {name.casefold(): name for name in names}

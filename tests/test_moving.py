@@ -13,7 +13,16 @@ from bot.db import open_database
 from bot.errors import ImportFault
 from bot.moving import export_lines, import_lines, to_line, to_member
 from bot.store import Store
-from bot.types import Chat, ChatType, Member, Subscription
+from bot.types import (
+    Chat,
+    ChatType,
+    Member,
+    Narrowing,
+    Pace,
+    Preview,
+    Rhythm,
+    Subscription,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +30,48 @@ if TYPE_CHECKING:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@given(st.integers(-(2**52), 2**52), TEXT, st.lists(TEXT, max_size=3), st.booleans())
-def test_a_line_says_all_of_a_chat(number: int, title: str, tags: list[str], silent: bool) -> None:
-    chat = Chat(0, number, ChatType.SUPERGROUP, "@x", title, "en", NOW, "blocked")
-    member = Member(chat, (Subscription(0, 12, tuple(tags), silent),))
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+HOURS = st.integers(0, 23)
+QUIET = st.none() | st.tuples(HOURS, HOURS)
+RHYTHMS = st.builds(
+    lambda pace, hour, day, quiet, urgent: Rhythm(
+        pace, hour, day, *(quiet or (None, None)), urgent
+    ),
+    st.sampled_from(Pace),
+    HOURS,
+    st.integers(0, 6),
+    QUIET,
+    st.booleans(),
+)
+WISHES = st.builds(
+    Subscription,
+    chat_id=st.just(0),
+    thread_id=st.integers(0, 2**31),
+    tags=TEXTS,
+    silent=st.booleans(),
+    narrowing=st.builds(Narrowing, TEXTS, TEXTS, TEXTS),
+    rhythm=RHYTHMS,
+    preview=st.sampled_from(Preview),
+)
+
+
+@given(st.integers(-(2**52), 2**52), TEXT, WISHES)
+def test_a_line_says_all_of_a_chat(number: int, title: str, wish: Subscription) -> None:
+    zone = "Europe/Berlin"
+    chat = Chat(0, number, ChatType.SUPERGROUP, "@x", title, "en", NOW, "blocked", zone)
+    member = Member(chat, (wish,))
     assert to_member(to_line(member)) == member
     assert "\n" not in to_line(member)
+
+
+def test_a_line_of_an_older_version_is_read_with_the_usual_wishes() -> None:
+    line = (
+        '{"telegram_id": 5, "type": "private", "username": null, "title": null, "language": "id",'
+        ' "closed_at": null, "closed_reason": null, "subscriptions":'
+        ' [{"thread_id": 0, "tags": ["Politik"], "silent": true}]}'
+    )
+    wish = Subscription(0, 0, ("Politik",), silent=True)
+    assert to_member(line) == Member(Chat(0, 5, ChatType.PRIVATE, language="id"), (wish,))
 
 
 async def exported(store: Store) -> list[str]:
@@ -38,6 +83,11 @@ async def test_an_audience_moves_to_another_database(store: Store, tmp_path: Pat
     await subscribed_chat(store, -100_2, "Politik", "Kota Serang", chat_type=ChatType.CHANNEL)
     topic = await subscribed_chat(store, -100_3, chat_type=ChatType.SUPERGROUP, thread_id=7)
     await store.record_silence(topic.id, 7, silent=True, now=NOW)
+    rhythm = Rhythm(Pace.WEEKLY, 6, 5, 22, 5, urgent=True)
+    await store.record_rhythm((topic.id, 7), rhythm, "Asia/Makassar", NOW)
+    narrowing = Narrowing(("banjir", "pilkada banten"), ("iklan",), ("Opini",))
+    await store.record_choice((topic.id, 7), ("Serang",), narrowing, NOW)
+    await store.record_preview((topic.id, 7), Preview.SMALL)
     closed = await subscribed_chat(store, 4)
     await store.close_chat(closed.id, "blocked", NOW)
     before = await exported(store)
@@ -50,7 +100,31 @@ async def test_an_audience_moves_to_another_database(store: Store, tmp_path: Pat
     assert after == before
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"telegram_id": "x"}', "null", "7"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"telegram_id": "x"}',
+        "null",
+        "7",
+        '{"telegram_id": 1, "type": "private", "zone": "Asia", "subscriptions": []}',
+        '{"telegram_id": 1, "type": "private", "zone": 7, "subscriptions": []}',
+        (
+            '{"telegram_id": 1, "type": "private", "subscriptions": [{"thread_id": 0, "tags": [],'
+            ' "silent": false, "hour": 24}]}'
+        ),
+        (
+            '{"telegram_id": 1, "type": "private", "subscriptions": [{"thread_id": 0, "tags": [],'
+            ' "silent": false, "pace": "often"}]}'
+        ),
+        (
+            '{"telegram_id": 1, "type": "private", "subscriptions": [{"thread_id": 0, "tags": "x",'
+            ' "silent": false}]}'
+        ),
+    ],
+)
 async def test_a_line_that_is_none_is_named_and_those_before_it_kept(
     store: Store, line: str
 ) -> None:

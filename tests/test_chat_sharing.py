@@ -20,6 +20,8 @@ from chatting import (
 from factories import entry
 
 from bot.chat.stories import addresses_inside
+from bot.qr import qr_png
+from bot.sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -417,6 +419,28 @@ async def test_a_short_text_is_copied_by_a_button_and_a_long_one_by_a_tap(chat: 
         assert text_of(post) == f"{text_of(post).split(chr(10))[0]}\n{button['copy_text']['text']}"
     long = (await chat.say(BUDI, BUDI, "/share https://kabar.example/berita-2/"))[:3]
     assert [buttons_of(post) for post in long] == [[], [], []]
+
+
+async def test_the_links_come_below_a_qr_code_of_the_address(chat: World) -> None:
+    await chat.publish(entry(1), entry(2, url="https://kabar.example/" + "b" * 900))
+    (*_, last) = await chat.say(BUDI, BUDI, "/share https://kabar.example/berita-1/")
+    assert last.content.kind == "photo"
+    assert last.content.media.data == qr_png("https://kabar.example/berita-1/")
+    assert text_of(last).startswith("Bagikan Berita nomor 1\n\nKetuk teks")
+    (*_, long) = await chat.say(JANE, JANE, "/share https://kabar.example/" + "b" * 900)
+    assert long.content.kind == "text"
+    assert "QR" not in text_of(long)
+
+
+async def test_a_picture_that_is_refused_takes_no_links_away(chat: World) -> None:
+    await chat.publish(entry(1))
+    chat.sandbox.faults.plan(
+        Fault(method="sendPhoto", code=400, description="Bad Request: IMAGE_PROCESS_FAILED")
+    )
+    answers = await chat.say(BUDI, BUDI, "/share https://kabar.example/berita-1/")
+    assert len(answers) == 5
+    assert answers[-1].content.kind == "text"
+    assert len(buttons_of(answers[-1])) == 7
 
 
 async def test_an_unknown_section_may_be_searched_for(chat: World) -> None:

@@ -97,6 +97,20 @@ class Ask:
             rate_limit_args=ANSWER_RETRIES,
         )
 
+    async def send_photo(self, picture: bytes, message: Message) -> TelegramMessage:
+        """Answer with a picture; the message is its caption, of at most 1,024 characters."""
+        reply = ReplyParameters(self.message_id, allow_sending_without_reply=True)
+        return await self.bot.send_photo(
+            chat_id=self.telegram_id,
+            photo=picture,
+            caption=message.html,
+            parse_mode=ParseMode.HTML,
+            message_thread_id=self.thread_id or None,
+            reply_markup=keyboard(message.buttons),
+            reply_parameters=reply if self.replies else None,
+            rate_limit_args=ANSWER_RETRIES,
+        )
+
     async def revise(self, message: Message) -> None:
         """Let the message that carries the pressed button say this."""
         await edit_message(self.bot, self.telegram_id, self.message_id, message)

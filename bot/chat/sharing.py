@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+from telegram.error import BadRequest
 
 from bot.chat.pages import TEXTS, in_rows
 from bot.chat.stories import title_of
+from bot.qr import qr_png
 from bot.text import utf16_length
 from bot.types import Button, Message
 
@@ -21,6 +26,9 @@ COPYABLE_UNITS: Final = 4_000
 COPY_BUTTON_UNITS: Final = 256
 BUTTONS_BYTES: Final = 8_000
 BUTTONS_IN_ROW: Final = 3
+QR_BYTES: Final = 600
+
+_log = logging.getLogger(__name__)
 
 
 async def say_share(ask: Ask, story: Story) -> None:
@@ -41,7 +49,23 @@ async def say_share(ask: Ask, story: Story) -> None:
     for platform, text in texts.items():
         for part in parts(text, COPYABLE_UNITS):
             await ask.say("copyable", buttons=_copy(ask, part), platform=platform, text=part)
-    await ask.say("share_links", title=title_of(story), buttons=share_buttons(ask, sheet))
+    await _say_links(ask, sheet)
+
+
+async def _say_links(ask: Ask, sheet: ShareSheet) -> None:
+    """Give the links as buttons below a QR code of the address; without it where there is none."""
+    url, buttons = sheet.copy_url, share_buttons(ask, sheet)
+    picture = await asyncio.to_thread(qr_png, url) if _fits_qr(url) else None
+    html = ask.render("share_links", title=title_of(sheet.story), qr=picture is not None)
+    message = Message(html, "", buttons)
+    if picture is not None:
+        try:
+            await ask.send_photo(picture, message)
+        except BadRequest as error:
+            _log.warning("picture refused", extra={"reason": str(error)})
+        else:
+            return
+    await ask.send(message)
 
 
 async def say_card(ask: Ask, story: Story) -> None:
@@ -100,6 +124,11 @@ def start_link(bot_name: str, wish: str, code: str) -> str:
     Source: Telegram's deep links; the parameter is at most 64 of A-Z, a-z, 0-9, _ and -.
     """
     return f"https://t.me/{bot_name}?start={wish}_{code}"
+
+
+def _fits_qr(url: str | None) -> TypeGuard[str]:
+    """Whether an address makes a code that a camera reads from a screen."""
+    return bool(url) and len((url or "").encode()) <= QR_BYTES
 
 
 def _texts_button(ask: Ask, story: Story) -> Button:

@@ -83,6 +83,7 @@ TOKEN_PAUSE_S = 30.0
 SET_WEBHOOK_EVERY_S = 3600.0
 WEBHOOK_CONNECTIONS = 40
 KEEP_UPDATES = timedelta(days=2)
+KEEP_DROPPED_HUBS = timedelta(days=30)
 STOP_WITHIN_S = 10.0
 SEND_CONNECTIONS = 256
 POLL_CONNECTIONS = 2
@@ -429,6 +430,7 @@ async def tidy(parts: Parts, now: datetime) -> bool:
     await parts.store.forget_updates(now - KEEP_UPDATES)
     await parts.store.forget_known(now)
     await parts.store.forget_stopped()
+    await parts.store.forget_hubs(now - KEEP_DROPPED_HUBS)
     await parts.store.forget_absences(now)
     return False
 

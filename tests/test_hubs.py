@@ -274,6 +274,41 @@ async def test_a_poll_that_finds_what_the_hub_did_not_push_returns_to_full_pace(
     assert await world.trusted(NOW + 3 * MINUTE)
 
 
+async def test_a_hub_that_may_have_forgotten_us_is_asked_again(world: World) -> None:
+    await world.poll(NOW + MINUTE, sighting(3))
+    assert not await world.hubs.ask_due(NOW + 59 * MINUTE)
+    assert await world.hubs.ask_due(NOW + 60 * MINUTE)
+    assert world.side.asked[-1][0].mode == "subscribe"
+
+
+async def test_a_poll_that_finds_nothing_new_asks_no_hub_again(world: World) -> None:
+    await world.poll(NOW + MINUTE)
+    assert not await world.hubs.ask_due(NOW + DAY)
+
+
+async def test_a_hub_that_is_long_gone_is_forgotten(world: World) -> None:
+    token = world.side.asked[-1][0].token
+    await world.poll(NOW + DAY, hub=None)
+    await world.store.forget_hubs(NOW + 2 * DAY)
+    assert await world.store.find_hub_door(token) is not None, "it still pushes"
+    assert await world.hubs.ask_due(NOW + DAY)
+    assert await world.store.confirm_end(token, FEED_URL, NOW + DAY)
+    await world.store.forget_hubs(NOW + DAY)
+    assert await world.store.find_hub_door(token) is not None
+    await world.store.forget_hubs(NOW + 2 * DAY)
+    assert await world.store.find_hub_door(token) is None
+
+
+async def test_a_hastened_feed_goes_before_those_that_are_due(store: Store) -> None:
+    urls = [f"https://situs-{number}.example/feed/" for number in range(3)]
+    await store.record_feeds(urls, NOW)
+    feeds = await store.claim_feeds(NOW, NOW, 3)
+    last = max(feed.id for feed in feeds)
+    await store.hasten_feeds([last], NOW)
+    (first,) = await store.claim_feeds(NOW, NOW, 1)
+    assert first.id == last
+
+
 async def test_a_denial_is_noted_polled_at_once_and_tried_again_after_a_day(world: World) -> None:
     await world.push(NOW, entry(2))
     await world.poll(NOW + MINUTE)

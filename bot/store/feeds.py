@@ -69,14 +69,15 @@ class FeedVerbs(Verbs):
     def claim_feeds(
         self, tx: Transaction, now: datetime, lease_until: datetime, limit: int
     ) -> list[FeedForPoll]:
-        """Take feeds that are due, the longest due first, until `lease_until`."""
+        """Take feeds that are due until `lease_until`: hastened ones, then the longest due."""
         rows = tx.fetch(
             "UPDATE feeds SET lease_until = :lease_until, attempt = attempt + 1,"
             " hasten_at = CASE WHEN hasten_at > :now THEN hasten_at END WHERE id IN ("
             " SELECT id FROM feeds WHERE retired_at IS NULL"
             " AND (due_at <= :now OR hasten_at <= :now)"
             " AND (lease_until IS NULL OR lease_until <= :now)"
-            " ORDER BY due_at LIMIT :limit {skip_locked}) RETURNING *",
+            " ORDER BY CASE WHEN hasten_at <= :now THEN 0 ELSE 1 END, due_at"
+            " LIMIT :limit {skip_locked}) RETURNING *",
             now=ms(now),
             lease_until=ms(lease_until),
             limit=limit,
@@ -144,17 +145,6 @@ class FeedVerbs(Verbs):
             id=feed.id,
             url=feed.url,
         )
-
-    @transactional
-    def extend_claim(self, tx: Transaction, feed: FeedForPoll, lease_until: datetime) -> bool:
-        """Keep a claim longer; False where it has passed to someone else."""
-        changed = tx.execute(
-            "UPDATE feeds SET lease_until = :lease_until WHERE id = :id AND attempt = :attempt",
-            lease_until=ms(lease_until),
-            id=feed.id,
-            attempt=feed.attempt,
-        )
-        return changed == 1
 
     @transactional
     def postpone_feed(self, tx: Transaction, feed: FeedForPoll, due_at: datetime) -> None:

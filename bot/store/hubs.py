@@ -28,6 +28,7 @@ DENIED_FOR = timedelta(days=1)
 NAMED_AGAIN_AFTER_MS = 600_000
 # A hub whose request was answered, but did not hear so, asks once more.
 CONFIRMED_AGAIN_WITHIN_MS = 60_000
+ASKED_AGAIN_AFTER_MS = 3_600_000
 HASTENED_AGAIN_AFTER_MS = 1_000
 FAILING_HASTENED_AGAIN_AFTER_MS = 10_000
 
@@ -297,6 +298,15 @@ class HubVerbs(Verbs):
         for row in rows:
             hasten(tx, row["id"], now)
 
+    @transactional
+    def forget_hubs(self, tx: Transaction, before: datetime) -> None:
+        """Forget hubs that their feeds have not named since a moment."""
+        tx.execute(
+            "DELETE FROM hubs WHERE dropped_at < :before AND state <> 'verified' AND NOT EXISTS"
+            " (SELECT 1 FROM hub_pushes p WHERE p.hub_id = hubs.id)",
+            before=ms(before),
+        )
+
     @reading
     def list_feed_places(self, tx: Transaction) -> list[tuple[int, str]]:
         """Id and address of every live feed."""
@@ -339,7 +349,7 @@ def note_polled(
     that lasts, the next poll is put off. The hub that the feed names is kept.
     """
     if missed:
-        tx.execute("UPDATE feeds SET hub_until = NULL WHERE id = :id", id=feed_id)
+        _note_missed(tx, feed_id, now)
     tx.execute(
         "UPDATE feeds SET due_at = :due_at"
         " WHERE id = :id AND hub_until > :now AND due_at < :due_at",
@@ -364,6 +374,19 @@ def hasten(tx: Transaction, feed_id: int, now: datetime) -> None:
         long=FAILING_HASTENED_AGAIN_AFTER_MS,
         short=HASTENED_AGAIN_AFTER_MS,
         id=feed_id,
+    )
+
+
+def _note_missed(tx: Transaction, feed_id: int, now: datetime) -> None:
+    """End the trust in a hub, and ask it soon again: it may have forgotten us."""
+    tx.execute("UPDATE feeds SET hub_until = NULL WHERE id = :id", id=feed_id)
+    again_at = "CASE WHEN asked_at + :pause > :now THEN asked_at + :pause ELSE :now END"
+    tx.execute(
+        f"UPDATE hubs SET due_at = {again_at} WHERE feed_id = :feed_id"
+        f" AND dropped_at IS NULL AND state = 'verified' AND due_at > {again_at}",
+        now=ms(now),
+        pause=ASKED_AGAIN_AFTER_MS,
+        feed_id=feed_id,
     )
 
 

@@ -12,9 +12,11 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bot.errors import DatabaseError, FetchError, SourceError
 from bot.identity import is_locked, sight
+from bot.pacing import back_off, pause, spread
 from bot.store import FeedListing, PollPlan, Recorded
 from bot.types import BroadcastState
 
@@ -31,7 +33,16 @@ LEASE = timedelta(seconds=6)
 KEEP_LEASES_EVERY = timedelta(seconds=2)
 POLLS_AT_ONCE = 64
 IDLE_S = 0.25
-LONGEST_BACK_OFF = timedelta(hours=1)
+AT_ONE_HOST = 6
+TURN_WAIT_S = 2.0
+MOST_OLDER_PAGES = 20
+MOST_OLDER_ENTRIES = 200
+# What the server says of a page that is not there: after the last one, or of no paging at all.
+PAST_THE_END = frozenset({400, 404, 410})
+LOST = frozenset({404, 410})
+MOST_GAP_POLLS = 10
+# A site whose feed moved without a word answers with pages.
+LOST_AFTER_FAILURES = 10
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +91,7 @@ class Ingest:
         self._enricher = enricher
         self._under_way: dict[asyncio.Task[None], FeedForPoll] = {}
         self._kept_at = clock()
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll what is due until told to stop; a slow feed takes a place, but nobody's time."""
@@ -144,12 +156,23 @@ class Ingest:
             _log.exception("poll failed", extra={"feed": feed.id})
 
     async def _poll(self, feed: FeedForPoll, now: datetime) -> None:
+        """Poll a feed when it is its turn: few polls at once go to one host."""
+        turn = self._turns.setdefault(_host(feed.url), asyncio.Semaphore(AT_ONE_HOST))
+        try:
+            await asyncio.wait_for(turn.acquire(), TURN_WAIT_S)
+        except TimeoutError:
+            await self._store.postpone_feed(feed, now + timedelta(seconds=TURN_WAIT_S))
+            return
+        try:
+            await self._poll_now(feed, now)
+        finally:
+            turn.release()
+
+    async def _poll_now(self, feed: FeedForPoll, now: datetime) -> None:
         try:
             page = await self._source.fetch(feed)
         except SourceError as error:
-            due_at = now + back_off(self._policy.poll_interval, feed.failures + 1, error)
-            _log.warning("feed failed", extra={"feed": feed.id, "reason": str(error)})
-            await self._store.record_poll_failure(feed, str(error), due_at, now)
+            await self._record_failure(feed, error, now)
             return
         recorded = await self._record(feed, page, now)
         if recorded.new or recorded.revised:
@@ -159,12 +182,81 @@ class Ingest:
     async def _record(self, feed: FeedForPoll, page: FeedPage, now: datetime) -> Recorded:
         sightings = sight(page.entries or ())
         known = await self._store.list_known(feed.id, sightings) if sightings else []
-        sifted = await self._enriched(feed, sift(feed, sightings, known))
-        plan = self._plan(feed, now)
+        listed = sift(feed, sightings, known)
+        older, gap_after = await self._find_missed(feed, page, listed)
+        sifted = listed
+        if older:
+            every = sight((*(page.entries or ()), *older))
+            sifted = sift(feed, every, await self._store.list_known(feed.id, every))
+        sifted = await self._enriched(feed, sifted)
+        plan = self._poll_plan(feed, page, sifted, now, gap_after)
         recorded = await self._store.record_poll(feed, page, sifted.new, sifted.revised, plan)
         if sightings:
-            await self._list(feed, sifted, recorded, plan)
+            # Older pages are not what the feed lists; their stories are the first of the new ones.
+            newest = recorded.new[max(len(recorded.new) - len(listed.new), 0) :]
+            await self._list(feed, listed, replace(recorded, new=newest), plan)
         return recorded
+
+    async def _record_failure(self, feed: FeedForPoll, error: SourceError, now: datetime) -> None:
+        interval = self._policy.poll_interval
+        rest = spread(back_off(interval, feed.failures + 1, error), interval, feed)
+        _log.warning("feed failed", extra={"feed": feed.id, "reason": str(error)})
+        await self._store.record_poll_failure(feed, str(error), now + rest, now)
+        status = error.status if isinstance(error, FetchError) else None
+        if feed.found and (status in LOST or feed.failures + 1 >= LOST_AFTER_FAILURES):
+            _log.info("feed lost, looked for anew", extra={"feed": feed.id})
+            await self._store.mark_lost(feed)
+
+    async def _find_missed(
+        self, feed: FeedForPoll, page: FeedPage, listed: Sifted
+    ) -> tuple[list[Entry], int | None]:
+        """Fetch what came and went between two polls: all that a feed lists is new.
+
+        Gives its entries, newest first, and the story below which some are still missing, None
+        where none are. A site that changed its name has no gap: there everything looks new.
+        """
+        if feed.baseline_at is None or page.older_url is None:
+            return [], None
+        after = feed.gap_after
+        if after is None:
+            if not listed.new or listed.listed:
+                return [], None
+            newest = await self._store.find_newest(feed.id)
+            after, newest_url = newest or (0, "")
+            hosts = {_host(sighting.story.url) for sighting in listed.new}
+            if newest_url and _host(newest_url) not in hosts:
+                return [], None
+        older, whole = await self._read_older(feed, page.older_url, listed, after)
+        if older:
+            _log.info("older pages read", extra={"feed": feed.id, "entries": len(older)})
+        given_up = feed.gap_polls >= MOST_GAP_POLLS
+        return older, None if whole or given_up else after
+
+    async def _read_older(
+        self, feed: FeedForPoll, url: str, listed: Sifted, after: int
+    ) -> tuple[list[Entry], bool]:
+        """Read older pages down to a story that was known before; False where a page failed."""
+        seen = {sighting.story.code for sighting in listed.new}
+        older: list[Entry] = []
+        for _ in range(MOST_OLDER_PAGES):
+            try:
+                page = await self._source.fetch_older(url)
+            except FetchError as error:
+                return older, error.status in PAST_THE_END
+            except SourceError:
+                return older, True
+            sightings = sight(page.entries or ())
+            fresh = [sighting for sighting in sightings if sighting.story.code not in seen]
+            if not fresh:
+                break
+            seen.update(sighting.story.code for sighting in fresh)
+            older += page.entries or ()
+            known = await self._store.list_known(feed.id, fresh)
+            met = any(story.id <= after for story in known)
+            if met or len(older) >= MOST_OLDER_ENTRIES or page.older_url is None:
+                break
+            url = page.older_url
+        return older[:MOST_OLDER_ENTRIES], True
 
     async def _enriched(self, feed: FeedForPoll, sifted: Sifted) -> Sifted:
         """Fill in what the feed leaves out; not of a baseline, which nobody is sent."""
@@ -194,6 +286,20 @@ class Ingest:
         back = await self._store.record_listing(listing, plan)
         if back:
             _log.info("stories came back", extra={"feed": feed.id, "number": len(back)})
+
+    def _poll_plan(
+        self,
+        feed: FeedForPoll,
+        page: FeedPage,
+        sifted: Sifted,
+        now: datetime,
+        gap_after: int | None,
+    ) -> PollPlan:
+        changed_at = now if sifted.new or sifted.revised else feed.changed_at
+        interval = self._policy.poll_interval
+        rest = pause(interval, page, now - (changed_at or now))
+        due_at = now + spread(rest, interval, feed)
+        return replace(self._plan(feed, now), due_at=due_at, gap_after=gap_after)
 
     def _plan(self, feed: FeedForPoll, now: datetime) -> PollPlan:
         due_at = now + self._policy.poll_interval
@@ -237,11 +343,8 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
     return Sifted(tuple(reversed(new)), tuple(revised.values()), tuple(listed), tuple(shared))
 
 
-def back_off(interval: timedelta, failures: int, error: SourceError) -> timedelta:
-    """How long to leave a failing feed alone: doubling up to an hour, or as its server asked."""
-    asked_s = error.retry_after_s if isinstance(error, FetchError) else None
-    doubled = min(interval * (1 << min(failures - 1, 10)), max(interval, LONGEST_BACK_OFF))
-    return doubled if asked_s is None else max(doubled, timedelta(seconds=asked_s))
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
 async def _pause(stopping: asyncio.Event, longest_s: float) -> None:

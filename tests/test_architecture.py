@@ -12,7 +12,7 @@ LAYERS = [
     ["types", "errors", "migrations"],
     ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
     ["markup", "telegram_html", "links", "relevance", "wishes", "visitors", "qr"],
-    ["article", "identity", "publisher"],
+    ["article", "identity", "pacing", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
     ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "digests", "outbox", "probing", "clicks", "relating"],
     ["chat", "web", "preview", "moving", "sandbox"],

@@ -11,7 +11,8 @@ from factories import FEED_URL, NOW, entry
 
 from bot.errors import FetchError, ParseError, SourceError
 from bot.identity import sight, sight_entry
-from bot.ingest import LEASE, Ingest, IngestPolicy, back_off, sift
+from bot.ingest import LEASE, Ingest, IngestPolicy, sift
+from bot.pacing import back_off
 from bot.types import BroadcastState, FeedForPoll, FeedPage, KnownStory
 
 if TYPE_CHECKING:

@@ -47,12 +47,13 @@ def test_every_fault_is_named_at_once() -> None:
             "SEBAR_LOCALE": "fr",
             "SEBAR_TIMEZONE": "Asia/Nowhere",
             "SEBAR_SHORTENER": "goo",
+            "SEBAR_COPY": "both",
             "SEBAR_UTM": "perhaps",
             "SEBAR_LOG": "xml",
             "SEBAR_TEMPLATES": "/no/such/folder",
         }
     )
-    assert len(found) == 17
+    assert len(found) == 18
     assert all(fault.split(":")[0].isupper() for fault in found)
 
 
@@ -81,6 +82,12 @@ def test_the_public_address_opens_the_web_role_to_the_world() -> None:
 
 def test_own_short_links_need_the_public_address() -> None:
     assert "SEBAR_PUBLIC_URL" in faults({"SEBAR_SHORTENER": "own"})[0]
+
+
+def test_the_copy_button_takes_a_short_link_only_where_there_are_some() -> None:
+    assert faults({"SEBAR_COPY": "short"}) == ["SEBAR_COPY: short links need SEBAR_SHORTENER"]
+    own = {"SEBAR_SHORTENER": "own", "SEBAR_PUBLIC_URL": "https://bot.example"}
+    assert read_settings({"SEBAR_COPY": "short", **own}).copy == "short"
 
 
 def test_heroku_writes_postgres() -> None:

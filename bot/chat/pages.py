@@ -238,7 +238,7 @@ def _section_rows(ask: Ask, page: Page, sections: list[str]) -> Buttons:
         for page in pages
         if _fits(page)
     ]
-    if current:
+    if current and may_press(ask):
         every = Page("latest", count=page.count)
         buttons.insert(0, Button(ask.label("label_all_sections"), callback_data=every.data()))
     return in_rows(buttons, SECTIONS_IN_ROW)

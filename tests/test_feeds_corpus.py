@@ -11,9 +11,12 @@ from zoneinfo import ZoneInfo
 import feedparser
 import pytest
 from corpus import corpus_dir
+from hostile_feeds import hostile_feeds
 
 from bot.errors import ParseError
 from bot.feeds import parse_feed
+from bot.feeds.parse import MAX_BODY_BYTES
+from bot.identity import sight
 from bot.markup import text_lines, title_text, web_url
 
 if TYPE_CHECKING:
@@ -123,3 +126,12 @@ def test_what_differs_from_feedparser_differs_for_a_reason(corpus):
             different.add("/".join(path.parts[path.parts.index("tests") + 1 :]))
     assert compared > 500
     assert sorted(different) == sorted(KNOWN)
+
+
+@pytest.mark.parametrize("shape", sorted(hostile_feeds()))
+def test_no_input_takes_long(shape):
+    body = hostile_feeds()[shape]()
+    assert MAX_BODY_BYTES * 0.9 < len(body) <= MAX_BODY_BYTES
+    started = time.process_time()
+    sight(ours(body))
+    assert time.process_time() - started < MAX_CPU_S

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 MAX_DATELINE_CHARS = 90
 MAX_ASIDE_CHARS = 300
 MAX_CHECKED = 200
+MAX_TAILS = 20
 
 _ASIDE = re.compile(
     r"(?:(?:baca|simak|lihat|tonton|cek)\s*(?:juga|pula)|(?:read|see|watch)\s+(?:also|more|next)|"
@@ -138,7 +139,9 @@ def story_lines(lines: Iterable[str]) -> list[str]:
     ("The post … appeared first on …", "[…]") is cut; a sentence that it cut short ends in "…".
     """
     kept = [line for at, line in enumerate(lines) if at >= MAX_CHECKED or not is_noise(line)]
-    while kept:
+    for _ in range(MAX_TAILS):
+        if not kept:
+            break
         last = _tailless(kept[-1])
         if last == kept[-1]:
             break

@@ -17,10 +17,14 @@ from xml.parsers import expat
 from bot.markup import Token, attributes, escaped, join, tokens, unescape
 
 MAX_ENTRIES: Final = 1000
-MAX_TAGS: Final = 150_000
+MAX_TAGS: Final = 150_000  # with their attributes
 MAX_ENTITY_CHARS: Final = 32
 MAX_LIST: Final = 100
 MAX_UNCLOSED: Final = 64
+MAX_TEXT_CHARS: Final = 2_000_000
+# expat builds all attributes of a tag before anyone can stop it.
+_LARGE_CHARS: Final = 500_000
+_HUGE_TAG = re.compile(r"<[^<]{200000}")
 
 _PREFIXES = {
     "http://purl.org/dc/elements/1.1/": "dc",
@@ -146,6 +150,8 @@ class _Capture:
 
 def read_xml(text: str) -> RawFeed:
     """Read a feed's XML; `is_feed` is false where its elements are not those of a feed."""
+    if len(text) > _LARGE_CHARS and _HUGE_TAG.search(text):
+        return _read_tolerantly(text)
     strict = _Builder()
     try:
         _walk_strictly(text, strict)
@@ -202,7 +208,7 @@ class _Builder:
         self._tags = 0
 
     def start(self, raw: str, attrs: dict[str, str]) -> None:
-        self._tags += 1
+        self._tags += 1 + len(attrs)
         if self._tags > MAX_TAGS:
             raise _FeedFullError
         capture = self._capture
@@ -256,9 +262,11 @@ class _Builder:
             _, self._prefixes, self._names, self._base = self._scopes.pop()
 
     def _note_scopes(self, attrs: dict[str, str]) -> None:
+        if len(self._scopes) >= MAX_UNCLOSED:
+            return
         declared = [name for name in attrs if name.startswith("xmlns")]
         base = attrs.get("xml:base")
-        if not (declared or base) or len(self._scopes) >= MAX_UNCLOSED:
+        if not (declared or base):
             return
         self._scopes.append((len(self._path) + 1, self._prefixes, self._names, self._base))
         if base:
@@ -380,7 +388,7 @@ class _TolerantBuilder(_Builder):
 
     def take(self, token: Token) -> None:
         if token.kind == "text":
-            self.text(unescape(token.text))
+            self.text(unescape(token.text[:MAX_TEXT_CHARS]))
         elif token.kind == "cdata":
             self.text(token.text)
         elif token.kind == "end":

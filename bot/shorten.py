@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -26,12 +27,14 @@ from bot.errors import ShortenError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from types import FrameType
 
     from bot.types import Story
 
 READ_TIMEOUT_S = 3
 TOTAL_TIMEOUT_S = 5.0
 AT_ONCE = 4
+LARGEST_ANSWER_BYTES = 256 * 1024
 LONGEST_SHORT_URL_CHARS = 64
 PUBLIC_NAME = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]+)"
@@ -74,8 +77,7 @@ class PyshortenersShortener:
 
     def _ask(self, url: str) -> str:
         """Ask the backend, on a thread that is free again soon after the time is over."""
-        deadline = time.monotonic() + self._total_timeout_s
-        sys.setprofile(lambda *_: _end_after(deadline))
+        sys.setprofile(_Watch(time.monotonic() + self._total_timeout_s))
         try:
             return str(self._backend.short(url))
         except TimeoutError:
@@ -128,11 +130,22 @@ def _is_public(host: str) -> bool:
         return PUBLIC_NAME.fullmatch(name) is not None and not name.endswith(PRIVATE_ENDS)
 
 
-def _end_after(deadline: float) -> None:
-    """End a call whose time is over.
+class _Watch:
+    """A profile function that ends a call whose time is over or whose answer is too large.
 
-    An answer that drips never meets a time limit for reading, but each piece of it passes through
-    Python; a thread's profile function sees that, and what it raises is raised there.
+    An answer that drips never meets a time limit for reading, and one without end is read to its
+    end; but each piece passes through SocketIO.readinto. A thread's profile function sees that,
+    and what it raises is raised there.
     """
-    if time.monotonic() > deadline:
-        raise TimeoutError
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._room_bytes = LARGEST_ANSWER_BYTES
+
+    def __call__(self, frame: FrameType, event: str, result: object) -> None:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        if event == "return" and frame.f_code is socket.SocketIO.readinto.__code__:
+            self._room_bytes -= result if isinstance(result, int) else 0
+            if self._room_bytes < 0:
+                raise ValueError("the answer is too large")

@@ -155,6 +155,26 @@ async def test_answers_that_drip_for_ever_leave_no_thread_behind(
         over.set()
 
 
+async def test_an_answer_without_end_fills_no_memory(
+    backend: Backend, executor: ThreadPoolExecutor
+) -> None:
+    written = 0
+
+    def pour(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal written
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(OSError):
+            while written < 200_000_000:
+                handler.wfile.write(b"a" * 100_000)
+                written += 100_000
+
+    backend.answer = pour
+    with pytest.raises(ShortenError, match="failed"):
+        await shortener(backend, executor).shorten(STORY)
+    assert written < 50_000_000
+
+
 async def test_silence_is_given_up_in_time(backend: Backend, executor: ThreadPoolExecutor) -> None:
     over = threading.Event()
 

@@ -107,7 +107,7 @@ class Hubs:
         new: tuple[int, ...] = ()
         if compared.new:
             new = (await self._record(push.feed_id, compared.new, now)).new
-        await self._store.record_push_taken(push, (*compared.known, *new), now)
+        await self._store.record_push_taken(push, new, compared.known, now)
         if compared.differs or not entries:
             await self._store.hasten_feeds([push.feed_id], now)
         _log.info("push taken", extra={"feed": push.feed_id, "new": len(new)})

@@ -25,7 +25,7 @@ from bot.feeds.websub import linked, named, topic
 from bot.hubs import LONGEST_PAUSE, SHORTEST_PAUSE, Hubs, is_foreign, pause
 from bot.ingest import Ingest, IngestPolicy
 from bot.store import PollPlan
-from bot.store.hubs import MOST_WAITING_PUSHES, TRUSTING_PACE
+from bot.store.hubs import MOST_WAITING_PUSHES
 from bot.types import FeedPage, Hub, Push, PushBody
 from bot.web.websub import Callbacks
 
@@ -248,17 +248,37 @@ async def test_a_pushed_story_goes_out_once_and_polling_slows_down(world: World)
     assert await world.titles() == ["Berita nomor 2"]
     assert await world.trusted(NOW)
     await world.poll(NOW + MINUTE)
-    assert not await world.is_due(NOW + MINUTE + TRUSTING_PACE - SECOND)
-    assert await world.is_due(NOW + MINUTE + TRUSTING_PACE)
+    assert not await world.is_due(NOW + 11 * MINUTE - SECOND)
+    assert await world.is_due(NOW + 11 * MINUTE)
 
 
-async def test_a_long_poll_interval_stays_long(world: World) -> None:
+@pytest.mark.parametrize(
+    ("interval", "trusting"),
+    [
+        (timedelta(seconds=0.5), timedelta(seconds=5)),
+        (MINUTE, 10 * MINUTE),
+        (3 * MINUTE, 10 * MINUTE),
+        (30 * MINUTE, 30 * MINUTE),
+    ],
+)
+async def test_a_trusted_hub_makes_polling_ten_times_slower_up_to_ten_minutes(
+    world: World, interval: timedelta, trusting: timedelta
+) -> None:
     await world.push(NOW, entry(2))
-    (feed,) = await world.store.claim_feeds(NOW + MINUTE, NOW + 2 * MINUTE, 1)
+    now = NOW + MINUTE
+    (feed,) = await world.store.claim_feeds(now, now + MINUTE, 1)
     page = FeedPage(url=FEED_URL, entries=None)
-    plan = PollPlan(NOW + MINUTE, NOW + 30 * MINUTE, None)
-    await world.store.record_poll(feed, page, [], [], plan)
-    assert not await world.is_due(NOW + 29 * MINUTE)
+    await world.store.record_poll(feed, page, [], [], PollPlan(now, now + interval, None))
+    assert not await world.is_due(now + trusting - timedelta(milliseconds=1))
+    assert await world.is_due(now + trusting)
+
+
+async def test_a_hub_that_only_greets_with_what_is_there_is_not_trusted(world: World) -> None:
+    await world.push(NOW, entry(1))
+    assert not await world.trusted(NOW)
+    await world.poll(NOW + MINUTE, sighting(2))
+    await world.push(NOW + MINUTE + SECOND, entry(2), entry(1))
+    assert await world.trusted(NOW + MINUTE + SECOND), "a poll was but faster"
 
 
 async def test_a_poll_that_finds_what_the_hub_did_not_push_returns_to_full_pace(
@@ -448,9 +468,9 @@ async def test_a_push_whose_worker_died_is_taken_by_the_next_in_order(world: Wor
     again = await world.store.claim_push(NOW + MINUTE, NOW + 2 * MINUTE)
     assert again is not None
     assert again.id == first.id
-    await world.store.record_push_taken(first, [], NOW + MINUTE)
+    await world.store.record_push_taken(first, [], [], NOW + MINUTE)
     assert await world.store.count_pushes() == {}, "the claim has passed to someone else"
-    await world.store.record_push_taken(again, [], NOW + MINUTE)
+    await world.store.record_push_taken(again, [], [], NOW + MINUTE)
     second = await world.store.claim_push(NOW + MINUTE, NOW + 2 * MINUTE)
     assert second is not None
     assert second.sent.body == b"two"

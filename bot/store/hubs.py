@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 LONGEST_URL_CHARS = 2000
 MOST_WAITING_PUSHES = 20
-# How often a feed is polled, as a net, while its hub tells of each story.
-TRUSTING_PACE = timedelta(minutes=10)
+# How much less often a feed is polled, as a net, while its hub tells of each story.
+TRUSTING_TIMES = 10
+SLOWEST_TRUSTING_MS = 600_000
 DENIED_FOR = timedelta(days=1)
 # A site behind several caches may name one hub now and another one then.
 NAMED_AGAIN_AFTER_MS = 600_000
@@ -254,11 +255,17 @@ class HubVerbs(Verbs):
 
     @transactional
     def record_push_taken(
-        self, tx: Transaction, push: Push, stories: Sequence[int], now: datetime
+        self,
+        tx: Transaction,
+        push: Push,
+        new: Sequence[int],
+        known: Sequence[int],
+        now: datetime,
     ) -> None:
-        """A push is done. It proves the hub alive if the feed's latest story is among `stories`.
+        """A push is done: what stories it brought, and which it told that were there already.
 
-        That is what a hub is for: it told the latest, so polling may be slow until its lease ends.
+        It proves the hub alive if the feed's latest story is among them, and is none that was there
+        before the hub: then polling may be slow until its lease ends.
         """
         if not _settle(tx, push, "taken"):
             return
@@ -266,9 +273,12 @@ class HubVerbs(Verbs):
             "UPDATE hubs SET delivered_at = :now WHERE id = :id", now=ms(now), id=push.hub_id
         )
         latest = tx.fetch(
-            "SELECT id FROM stories WHERE feed_id = :id ORDER BY id DESC LIMIT 1", id=push.feed_id
+            "SELECT s.id, s.seen_at > h.named_at AS later FROM stories s"
+            " JOIN hubs h ON h.id = :hub_id WHERE s.feed_id = :id ORDER BY s.id DESC LIMIT 1",
+            hub_id=push.hub_id,
+            id=push.feed_id,
         )
-        if latest and latest[0]["id"] in stories:
+        if latest and latest[0]["id"] in (*new, *(known if latest[0]["later"] else ())):
             tx.execute(
                 "UPDATE feeds SET hub_until = (SELECT ends_at FROM hubs WHERE id = :hub_id"
                 " AND state = 'verified' AND dropped_at IS NULL) WHERE id = :id",
@@ -350,10 +360,11 @@ def note_polled(
     """
     if missed:
         _note_missed(tx, feed_id, now)
+    slow_ms = f"(due_at - :now) * {TRUSTING_TIMES}"
     tx.execute(
-        "UPDATE feeds SET due_at = :due_at"
-        " WHERE id = :id AND hub_until > :now AND due_at < :due_at",
-        due_at=ms(now + TRUSTING_PACE),
+        f"UPDATE feeds SET due_at = :now + CASE WHEN {slow_ms} > :slowest THEN :slowest"
+        f" ELSE {slow_ms} END WHERE id = :id AND hub_until > :now AND due_at < :now + :slowest",
+        slowest=SLOWEST_TRUSTING_MS,
         now=ms(now),
         id=feed_id,
     )

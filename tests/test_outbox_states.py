@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.db import SqliteDatabase
+from bot.db import SqliteDatabase, SqliteThread, SqliteTransaction
 from bot.errors import OutcomeUnknown, RetryLater
 from bot.http_post import ANSWER_TIMEOUT_S
 from bot.limits import Budget
@@ -35,6 +35,7 @@ from bot.types import Action, Button, ChatType, DeliveryState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bot.ports import Transaction
     from bot.sandbox.records import Post
     from bot.types import Delivery, Message, Row, Verdict
 
@@ -52,11 +53,33 @@ PROFILES = {"": (60, 40), "long": (3000, 60)}
 EXAMPLES, STEPS = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "")]
 
 
-class InlineDatabase(SqliteDatabase):
-    """SQLite without a thread: each transaction is one step of the test."""
+class NoThread(SqliteThread):
+    """A connection without a thread of its own."""
 
-    async def _call(self, function: Callable[[], Any]) -> Any:
-        return function()
+    async def call(self, function: Callable[[], Any]) -> Any:
+        with self._faults():
+            return function()
+
+    async def transact(self, work: Callable[[Transaction], Any]) -> Any:
+        assert self._connection is not None
+        with self._faults():
+            self._connection.execute(self._begin)
+            try:
+                result = work(SqliteTransaction(self._connection))
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        return result
+
+
+class InlineDatabase(SqliteDatabase):
+    """SQLite without threads: each transaction is one step of the test."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._writer = NoThread(path, "writer", "BEGIN IMMEDIATE")
+        self._reader = NoThread(path, "reader", "BEGIN")
 
 
 @dataclass

@@ -26,6 +26,7 @@ bench: .venv/bench
 	@$(BIN)/python tests/benchmarks/fan_out.py
 	@$(BIN)/python tests/benchmarks/pace.py
 	@$(BIN)/python tests/benchmarks/clicks.py
+	@$(BIN)/python tests/benchmarks/inline.py
 
 $(BIN)/python:
 	@$(PYTHON) -m venv .venv

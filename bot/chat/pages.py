@@ -232,7 +232,8 @@ def _turns(ask: Ask, page: Page, labels: tuple[str, str], *, more: bool) -> Butt
 def _section_rows(ask: Ask, page: Page, sections: list[str]) -> Buttons:
     """The sections to choose from, the one shown marked, and the way back to all of them."""
     current = tag_key(page.words)
-    pages = [Page("latest", tag, count=page.count) for tag in sections if not is_blank(tag)]
+    offered = sections[: SECTIONS_OFFERED - bool(current)]
+    pages = [Page("latest", tag, count=page.count) for tag in offered if not is_blank(tag)]
     buttons = [
         Button(_section_label(page.words, current), callback_data=page.data())
         for page in pages

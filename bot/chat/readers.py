@@ -76,6 +76,7 @@ async def show_help(ask: Ask) -> None:
         commands=[command.line(ask.language) for command in (*commands.READERS, commands.START)],
         editor_commands=[command.line(ask.language) for command in editors],
         person_id=str(ask.user.id) if ask.user and ask.is_private else "",
+        bot_name=ask.bot.username,
     )
 
 

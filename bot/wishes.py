@@ -81,6 +81,8 @@ class Told:
 
 def fold(text: str) -> str:
     """A text as its words in the form that is compared, one space apart; empty for no word."""
+    if text.isascii():
+        return " ".join(_NO_WORD.sub(" ", text.lower()).split())
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     plain = _DIACRITICS.sub("", unicodedata.normalize("NFKD", decomposed))
     composed = unicodedata.normalize("NFC", plain.translate(_PLAIN_LETTERS))
@@ -94,9 +96,8 @@ def keyword_key(word: str) -> str:
 
 def told(story: Story, tags: Iterable[str]) -> Told:
     """What a story tells in title, summary, body and tags; `tags` are the comparison keys."""
-    parts = [story.title, story.summary, story.body, *story.tags]
-    forms = [form for part in parts for form in _forms(part)]
-    return Told(f" {_BREAK.join(forms)} ", frozenset(tags))
+    parts = (story.title, story.summary, story.body, *story.tags)
+    return Told(_told_text(parts), frozenset(tags))
 
 
 def wants(choice: Choice, tells: Told) -> bool:
@@ -193,6 +194,12 @@ def quiet_end(rhythm: Rhythm, zone: ZoneInfo, moment: datetime) -> datetime:
     ends = (_moment(day, rhythm.quiet_until, zone) for day in _days_from(moment, zone, 4))
     # Where the clocks skip the only hour that is not quiet, the next day has one.
     return next(end for end in ends if end > moment and not is_quiet(rhythm, zone, end))
+
+
+@lru_cache(maxsize=32)
+def _told_text(parts: tuple[str, ...]) -> str:
+    """The words of a story; kept, since each part of a fan-out asks for them."""
+    return f" {_BREAK.join(form for part in parts for form in _forms(part))} "
 
 
 def _has_any(terms: Iterable[str], text: str) -> bool:

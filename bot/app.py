@@ -25,6 +25,7 @@ from aiohttp import web
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ExtBot
 
+from bot.alerts import Alerts
 from bot.broadcasts import Broadcasts
 from bot.chat import ALLOWED_UPDATES, Desk, add_handlers, publish_commands
 from bot.chat.inbox import Inbox
@@ -112,6 +113,7 @@ class Parts:
     ingest: Ingest
     hubs: Hubs | None
     broadcasts: Broadcasts
+    alerts: Alerts
     digests: Digests
     revisiting: Revisiting
     outbox: Outbox
@@ -216,6 +218,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             bot=bot,
             renderer=renderer,
             ingest=ingest,
+            alerts=Alerts(store, renderer, publisher),
             hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
             digests=Digests(store, renderer),
@@ -378,6 +381,7 @@ async def edit(parts: Parts, now: datetime) -> bool:
     revised = await parts.broadcasts.revise_stale(now)
     offered = await parts.broadcasts.offer_drafts(parts.settings.editors, now)
     offered |= await parts.broadcasts.ask_unconfirmed(parts.settings.editors, now)
+    offered |= await parts.alerts.tell(parts.settings.editors, now)
     if opened or revised:
         parts.outbox.wake()
     return opened or revised or offered

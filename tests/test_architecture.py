@@ -14,7 +14,7 @@ LAYERS = [
     ["markup", "telegram_html", "links", "relevance", "wishes", "visitors", "qr"],
     ["article", "identity", "pacing", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],
-    ["ingest", "hubs", "enriching", "revisiting", "broadcasts", "digests", "outbox", "probing", "clicks", "relating"],
+    ["alerts", "ingest", "hubs", "enriching", "revisiting", "broadcasts", "digests", "outbox", "probing", "clicks", "relating"],
     ["chat", "web", "preview", "moving", "sandbox"],
     ["app"],
     ["check", "demo"],

@@ -37,7 +37,7 @@ async def metrics_text(store: Store, now: datetime) -> str:
     feeds = await store.list_feed_health()
     clicks = await store.count_all_clicks()
     waiting = outbox.oldest_due_at
-    age_s = 0.0 if waiting is None else max(0.0, (now - waiting).total_seconds())
+    age_s = _age_s(waiting, now)
     families = [
         _family(
             "sebar_deliveries",
@@ -53,6 +53,29 @@ async def metrics_text(store: Store, now: datetime) -> str:
             "sebar_feed_failures",
             "Failed polls of a feed in a row.",
             [({"feed": shown(feed.url)}, float(feed.failures)) for feed in feeds],
+        ),
+        _family(
+            "sebar_feed_up",
+            "Whether the last poll of a feed went well.",
+            [
+                ({"feed": shown(feed.url)}, float(feed.error is None))
+                for feed in feeds
+                if feed.polled_at is not None
+            ],
+        ),
+        _family(
+            "sebar_feed_failing_seconds",
+            "How long a feed has failed.",
+            [({"feed": shown(feed.url)}, _age_s(feed.failing_at, now)) for feed in feeds],
+        ),
+        _family(
+            "sebar_feed_changed_timestamp_seconds",
+            "When a feed last brought a story or a change.",
+            [
+                ({"feed": shown(feed.url)}, feed.changed_at.timestamp())
+                for feed in feeds
+                if feed.changed_at is not None
+            ],
         ),
         _family(
             "sebar_feed_polled_timestamp_seconds",
@@ -120,6 +143,10 @@ def _by_platform(
     return [
         ({"platform": platform}, float(clicks.get((platform, kind), 0))) for platform in Platform
     ]
+
+
+def _age_s(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
 
 
 def _family(

@@ -31,7 +31,8 @@ from bot.store import Store
 from bot.store.clicks import warmed
 from bot.types import Click, ClickKind, Platform
 from bot.visitors import is_ahead_of_time, is_machine
-from bot.web import Front, web_app
+from bot.web.health import metrics_text
+from bot.web.short import ShortLinks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -158,25 +159,17 @@ def clicks(store: Store) -> Clicks:
 
 
 @pytest.fixture
-async def client(store: Store, clicks: Clicks, moment: Moment) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(web_app(front(store, clicks, moment)))) as client:
+async def client(clicks: Clicks, moment: Moment) -> AsyncIterator[Client]:
+    async with TestClient(TestServer(served(clicks, moment))) as client:
         yield client
 
 
-def front(store: Store, clicks: Clicks, moment: Moment, locale: str = "id") -> Front:
-    async def accept(_: object) -> None:
-        return
-
+def served(clicks: Clicks, moment: Moment, locale: str = "id") -> web.Application:
+    """The short links as an application of their own."""
     renderer = Renderer(locale=locale, zone=UTC, utm=True, builtin=TEMPLATES)
-    return Front(
-        store=store,
-        clock=moment,
-        accept=accept,
-        webhook_secret=None,
-        token_fault=lambda: None,
-        clicks=clicks,
-        renderer=renderer,
-    )
+    app = web.Application()
+    ShortLinks(clicks, renderer, moment).add_to(app)
+    return app
 
 
 def sharing(**changes: object) -> Renderer:
@@ -321,7 +314,7 @@ async def test_an_unknown_code_gets_a_small_page(client: Client, code: str) -> N
 async def test_pages_speak_the_newsrooms_language(
     store: Store, clicks: Clicks, moment: Moment
 ) -> None:
-    async with TestClient(TestServer(web_app(front(store, clicks, moment, "en")))) as client:
+    async with TestClient(TestServer(served(clicks, moment, "en"))) as client:
         answer = await client.get("/s/nothing")
         assert "Link not found" in await answer.text()
 
@@ -514,7 +507,7 @@ async def test_while_the_database_is_away_known_links_lead_on_and_no_click_is_lo
     faulty = Away(store)
     clicks = Clicks(faulty, JAKARTA, utm=True)
     path = path_of(story, Platform.TELEGRAM)
-    async with TestClient(TestServer(web_app(front(store, clicks, moment)))) as client:
+    async with TestClient(TestServer(served(clicks, moment))) as client:
         assert (await client.get(path, allow_redirects=False)).status == 302
         faulty.away = True
         moment.now += timedelta(hours=1)
@@ -617,12 +610,15 @@ def test_heat_is_the_sum_of_hits_halved_daily(
     assert measured == pytest.approx(left, rel=1e-6)
 
 
-async def test_metrics_count_clicks_and_previews_by_platform(client: Client, store: Store) -> None:
+async def test_metrics_count_clicks_and_previews_by_platform(
+    client: Client, store: Store, clicks: Clicks
+) -> None:
     story = await stored_story(store)
     path = path_of(story, Platform.THREADS)
     await client.get(path, allow_redirects=False, headers={"User-Agent": PHONE})
     await client.get(path, allow_redirects=False, headers={"User-Agent": "Twitterbot/1.0"})
-    text = await (await client.get("/metrics")).text()
+    await clicks.flush(NOW)
+    text = await metrics_text(store, NOW)
     assert 'sebar_clicks_total{platform="threads"} 1\n' in text
     assert 'sebar_previews_total{platform="threads"} 1\n' in text
     assert 'sebar_clicks_total{platform="whatsapp"} 0\n' in text
@@ -635,8 +631,7 @@ async def test_nothing_of_who_clicked_is_kept(tmp_path: Path) -> None:
     store = Store(database)
     clicks = Clicks(store, JAKARTA, utm=True)
     story = await stored_story(store)
-    moment = Moment()
-    async with TestClient(TestServer(web_app(front(store, clicks, moment)))) as client:
+    async with TestClient(TestServer(served(clicks, Moment()))) as client:
         headers = {"User-Agent": "Unikum/1.0", "X-Forwarded-For": "203.0.113.77", "Cookie": "a=zz9"}
         path = path_of(story, Platform.WHATSAPP)
         await client.get(path, allow_redirects=False, headers=headers)

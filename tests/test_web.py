@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
@@ -41,6 +42,8 @@ class Desk:
             token_fault=lambda: self.token_fault,
             clicks=Clicks(store, UTC, utm=False),
             renderer=Renderer(locale="id", zone=UTC, utm=False, builtin=TEMPLATES),
+            files=TEMPLATES / "web" / "static",
+            zone=ZoneInfo("UTC"),
         )
 
     async def accept(self, updates: list[dict[str, Any]]) -> None:

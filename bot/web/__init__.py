@@ -1,4 +1,4 @@
-"""The web surface: health, metrics, Telegram's webhook, short links."""
+"""The web surface: health, metrics, Telegram's webhook, short links, share pages."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from bot.errors import DatabaseError
+from bot.web.assets import Assets
 from bot.web.health import find_faults, metrics_text
 from bot.web.ping import Pings
-from bot.web.short import CLICKS, CLOCK, RENDERER, short_link
+from bot.web.share import SharePages
+from bot.web.short import ShortLinks
 from bot.web.websub import Callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from bot.clicks import Clicks
     from bot.render import Renderer
     from bot.store import Store
 
+FILES = ("share.css", "share.js")
 LARGEST_BODY_BYTES = 1024 * 1024
 LARGEST_UPDATE_ID = 2**53
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
@@ -36,7 +41,8 @@ class Front:
     """What the web surface needs.
 
     `accept` takes updates from Telegram; `webhook_secret` is None where there is no webhook;
-    `token_fault` tells why Telegram refuses the token, None where it does not.
+    `token_fault` tells why Telegram refuses the token, None where it does not. `files` is the
+    folder of styles and scripts, `public_url` where the world reaches the pages, if anywhere.
     """
 
     store: Store
@@ -46,6 +52,9 @@ class Front:
     token_fault: Callable[[], str | None]
     clicks: Clicks
     renderer: Renderer
+    files: Path
+    zone: ZoneInfo
+    public_url: str | None = None
 
 
 FRONT = web.AppKey("front", Front)
@@ -59,11 +68,10 @@ def web_app(front: Front) -> web.Application:
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     app.router.add_post("/telegram/{name}", webhook)
-    app[CLICKS] = front.clicks
-    app[RENDERER] = front.renderer
-    app[CLOCK] = front.clock
-    app.router.add_get("/s/{code}", short_link)
-    app.router.add_get("/s/{code}/", short_link)
+    ShortLinks(front.clicks, front.renderer, front.clock).add_to(app)
+    assets = Assets(front.files, FILES)
+    assets.add_to(app)
+    SharePages(front.store, front.renderer, assets, front.zone, front.public_url).add_to(app)
     Callbacks(front.store, front.clock).add_to(app)
     Pings(front.store, front.clock).add_to(app)
     return app

@@ -1,7 +1,7 @@
 """Short links on one core, beside aiohttp's bare 302: requests a second, CPU, latency, counts.
 
-Each server runs in a process of its own on one core, the client on another. Sebar's side is the
-whole web surface over a SQLite file, with clicks flushed as in the product.
+Each server runs in a process of its own on one core, the client on another. Sebar's clicks are
+counted in a SQLite file, flushed as in the product.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bot.db import open_database  # noqa: E402
 from bot.render import Renderer  # noqa: E402
 from bot.store import Store  # noqa: E402
 from bot.types import ClickKind  # noqa: E402
-from bot.web import Front, web_app  # noqa: E402
+from bot.web.short import ShortLinks  # noqa: E402
 
 REQUESTS = 20_000
 CONNECTIONS = 32
@@ -64,7 +64,9 @@ async def serve(kind: str, database: str) -> None:
     else:
         store = Store(await open_database(f"sqlite:///{database}"))
         clicks = Clicks(store, UTC, utm=True)
-        app = web_app(_front(store, clicks))
+        renderer = Renderer(locale="id", zone=UTC, utm=True, builtin=ROOT / "templates")
+        app = web.Application()
+        ShortLinks(clicks, renderer, now).add_to(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -85,21 +87,6 @@ async def serve(kind: str, database: str) -> None:
 async def _flush(clicks: Clicks, moment: datetime) -> bool:
     await clicks.flush(moment)
     return False
-
-
-def _front(store: Store, clicks: Clicks) -> Front:
-    async def accept(_: object) -> None:
-        return
-
-    return Front(
-        store=store,
-        clock=now,
-        accept=accept,
-        webhook_secret=None,
-        token_fault=lambda: None,
-        clicks=clicks,
-        renderer=Renderer(locale="id", zone=UTC, utm=True, builtin=ROOT / "templates"),
-    )
 
 
 class Reader(asyncio.Protocol):

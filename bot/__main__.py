@@ -99,7 +99,10 @@ async def _migrate(settings: Settings, _: argparse.Namespace) -> int:
 async def _check(settings: Settings, options: argparse.Namespace) -> int:
     for name, value in settings.shown():
         print(f"{name:<24}{value}")
-    faults = options.faults + await check.find_faults(settings, options.faults)
+    report = await check.examine(settings, options.faults)
+    faults = [*options.faults, *report.faults]
+    if report.found:
+        print(log.mask(f"\nFeeds:\n{_listed(report.found)}", settings.secrets()))
     if faults:
         print(log.mask(f"\nFaults:\n{_listed(faults)}", settings.secrets()))
         return EXIT_FAULT

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import aiohttp
 from telegram.error import InvalidToken, TelegramError
 
-from bot.app import make_renderer, open_bot
+from bot.app import guarded_session, make_renderer, open_bot
 from bot.db import open_database
 from bot.errors import DatabaseError, SourceError
 from bot.feeds import HttpSource
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 
-async def find_faults(settings: Settings, known: Sequence[str] = ()) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found: what each feed gives, and every fault, in words."""
+
+    found: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+async def examine(settings: Settings, known: Sequence[str] = ()) -> Report:
     """Try everything that the settings name; each fault says where it is and how to cure it.
 
     A setting that is faulty itself, as `known` tells, is not called missing besides.
@@ -37,12 +45,13 @@ async def find_faults(settings: Settings, known: Sequence[str] = ()) -> list[str
     ]
     faults += [f"template {fault}" for fault in make_renderer(settings).faults]
     checks = [_check_database(settings), _check_telegram(settings)]
-    async with aiohttp.ClientSession() as session:
+    found: list[str] = []
+    async with guarded_session(settings) as session:
         source = HttpSource(session, zone=settings.zone)
-        checks += [_check_feed(source, url) for url in settings.feeds]
-        for found in await asyncio.gather(*checks):
-            faults += found
-    return faults
+        checks += [_check_feed(source, url, found) for url in settings.feeds]
+        for told in await asyncio.gather(*checks):
+            faults += told
+    return Report(tuple(found), tuple(faults))
 
 
 def _settings_faults(settings: Settings) -> Iterator[str]:
@@ -88,9 +97,16 @@ async def _check_channels(settings: Settings, bot: Bot) -> list[str]:
     return faults
 
 
-async def _check_feed(source: HttpSource, url: str) -> list[str]:
+async def _check_feed(source: HttpSource, url: str, found: list[str]) -> list[str]:
     try:
-        await source.fetch(FeedForPoll(id=0, url=url))
+        page = await source.fetch(FeedForPoll(id=0, url=url))
     except SourceError as error:
         return [f"feed {shown(url)}: {error}"]
+    number = len(page.entries or ())
+    stories = f"{number} {'story' if number == 1 else 'stories'}"
+    facts = f"{page.made_by}, {stories}" if page.made_by else stories
+    led_to = page.found_url or (page.moved_to if page.moved_to != url else None)
+    found.append(
+        f"{shown(url)} → {shown(led_to)} ({facts})" if led_to else f"{shown(url)} ({facts})"
+    )
     return []

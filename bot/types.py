@@ -160,7 +160,8 @@ class FeedPage:
     verbatim (RFC 9110, section 8.8). `url` is the address after redirects, `found_url` the feed's
     where a site's was asked, `moved_to` where redirects for good lead; `older_url` may have what
     came before. `fresh_s` is how long the server calls its answer fresh, `pace_s` how often the
-    feed says that it changes; None where they do not say.
+    feed says that it changes, `made_by` the software that it names if we know it; None where they
+    do not say.
     """
 
     url: str
@@ -177,6 +178,7 @@ class FeedPage:
     repeats: int = 0
     fresh_s: float | None = None
     pace_s: float | None = None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ _ITEM: Final = re.compile(rb"<(?:\w+:)?(?:item|entry)\b", re.IGNORECASE)
 _TTL: Final = re.compile(rb"<ttl>\s*([0-9]{1,6})\s*</ttl>", re.IGNORECASE)
 _PERIOD: Final = re.compile(rb"<\w+:updatePeriod>\s*(\w{1,10})\s*<", re.IGNORECASE)
 _FREQUENCY: Final = re.compile(rb"<\w+:updateFrequency>\s*([0-9]{1,6})\s*<", re.IGNORECASE)
+_GENERATOR: Final = re.compile(rb"<generator\b[^<>]{0,500}>[^<]{0,500}", re.IGNORECASE)
+_SOFTWARE: Final = ("WordPress", "Blogger", "Joomla", "Drupal", "Ghost", "Hugo", "Jekyll")
 _LINK: Final = re.compile(rb"<(?:\w+:)?link\b([^<>]{1,2000})>", re.IGNORECASE)
 _OLDER: Final = re.compile(rb"\brel\s*=\s*[\"'](?:next|prev-archive)[\"']", re.IGNORECASE)
 _HREF: Final = re.compile(rb"\bhref\s*=\s*[\"']([^\"'<>]{1,2000})[\"']", re.IGNORECASE)
@@ -50,6 +52,13 @@ def stated_pace_s(body: bytes) -> float | None:
     frequency = _FREQUENCY.search(head)
     times = max(int(frequency[1]) if frequency else 1, 1)
     return min(_PERIODS_S.get(period[1].lower(), LONGEST_S) / times, LONGEST_S)
+
+
+def made_by(body: bytes) -> str | None:
+    """The software that a feed names as its maker, if it is one that we know."""
+    match = _GENERATOR.search(_head(body))
+    stated = match[0].decode("utf-8", "replace").lower() if match else ""
+    return next((name for name in _SOFTWARE if name.lower() in stated), None)
 
 
 def fresh_s(headers: Mapping[str, str]) -> float | None:

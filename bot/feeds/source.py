@@ -17,7 +17,7 @@ from bot.errors import FetchError, ParseError, SourceError
 from bot.feeds.discovery import candidates, next_paged_url
 from bot.feeds.guard import refusal
 from bot.feeds.parse import MAX_BODY_BYTES, ParsedFeed, looks_like_feed, parse_feed
-from bot.feeds.rhythm import fresh_s, older_url, retry_after_s, stated_pace_s
+from bot.feeds.rhythm import fresh_s, made_by, older_url, retry_after_s, stated_pace_s
 from bot.feeds.websub import named
 from bot.markup import decode, is_challenge
 from bot.types import FeedPage
@@ -245,17 +245,30 @@ def parse_source(
     return (parse_article(body, content_type=content_type, url=url, zone=zone),)
 
 
-def _validators(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _validators(headers: Mapping[str, str], before: str | None) -> tuple[str | None, str | None]:
     """ETag and Last-Modified, verbatim; neither while a change of the same second may follow.
 
     WordPress counts whole seconds and derives its ETag from them: two stories of one second have
-    the same validators, so a poll between them would be answered "not modified" ever after.
+    the same validators, so a poll between them would be answered "not modified" ever after. It
+    makes them after it has read the stories: where they are older than those of `before`, a story
+    was taken away, and the body may still hold it.
     Source: RFC 9110, section 8.8.2.2.
     """
     etag, modified = headers.get("ETag"), headers.get("Last-Modified")
-    if modified is not None and _is_fresh(modified, headers.get("Date")):
+    if modified is not None and (
+        _is_fresh(modified, headers.get("Date")) or _is_older(modified, before)
+    ):
         return None, None
     return etag, modified
+
+
+def _is_older(modified: str, before: str | None) -> bool:
+    try:
+        return before is not None and parsedate_to_datetime(modified) < parsedate_to_datetime(
+            before
+        )
+    except (ValueError, TypeError, OverflowError):
+        return False
 
 
 def _is_fresh(modified: str, date: str | None) -> bool:
@@ -286,7 +299,7 @@ def _digest(answer: _Answer) -> str:
 
 
 def _unchanged(answer: _Answer, feed: FeedForPoll, body_hash: str | None) -> FeedPage:
-    etag, modified = _validators(answer.headers)
+    etag, modified = _validators(answer.headers, feed.last_modified)
     not_modified = answer.status == 304
     return FeedPage(
         url=answer.url,
@@ -303,7 +316,7 @@ def _unchanged(answer: _Answer, feed: FeedForPoll, body_hash: str | None) -> Fee
 
 
 def _page(answer: _Answer, parsed: ParsedFeed) -> FeedPage:
-    etag, modified = _validators(answer.headers)
+    etag, modified = _validators(answer.headers, feed.last_modified)
     hub_url, topic_url = named(answer.headers.getall("Link", []), parsed, answer.url)
     return FeedPage(
         url=answer.url,
@@ -318,6 +331,7 @@ def _page(answer: _Answer, parsed: ParsedFeed) -> FeedPage:
         older_url=older_url(answer.body, answer.url),
         fresh_s=fresh_s(answer.headers),
         pace_s=stated_pace_s(answer.body),
+        made_by=made_by(answer.body),
     )
 
 

@@ -56,6 +56,7 @@ _FIELDS = {
     "summary": ("summary", 0),
     "dc:description": ("summary", 1),
     "dcterms:abstract": ("summary", 1),
+    "abstract": ("summary", 1),
     "itunes:summary": ("summary", 2),
     "media:description": ("summary", 3),
     "content:encoded": ("body", 0),
@@ -309,6 +310,8 @@ class _Builder:
         self.feed.items.append(self._item)
         if about := attrs.get("rdf:about", "").strip():
             self._item.texts["guid"] = (1, about)
+        if href := attrs.get("href") or attrs.get("HREF"):
+            self._item.links.append(("alternate", join(self._base, href)))
 
     def _is_field(self) -> bool:
         """Say whether an element here describes the item or the feed, not something in it."""

@@ -31,7 +31,6 @@ async function copy(element) {
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
   button.addEventListener("click", () => copy(document.getElementById(button.dataset.copy)));
 }
 

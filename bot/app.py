@@ -221,7 +221,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             alerts=Alerts(store, renderer, publisher),
             hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
-            digests=Digests(store, renderer),
+            digests=Digests(store, renderer, burst=settings.burst),
             revisiting=Revisiting(
                 store,
                 archive,

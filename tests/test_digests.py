@@ -360,6 +360,38 @@ async def test_each_chat_gets_the_preview_that_it_wishes_in_edits_too(room: News
     assert story.id
 
 
+async def test_a_forgotten_chat_is_out_of_reach_once_nothing_is_under_way(room: Newsroom) -> None:
+    chat = await room.chat(1)
+    await room.rhythm(await room.chat(2), pace=Pace.DAILY)
+    (story,) = await room.publish()
+    (under_way,) = await room.store.exchange([], claim_plan(room.now, 5))
+    await room.store.forget_chat(chat, room.now)
+    assert await room.store.find_chat(1) is not None
+    sent = Outcome(under_way, Verdict(Step.SENT, message_id=9))
+    await room.store.exchange([sent], claim_plan(room.now, 0))
+    await room.store.forget_stopped()
+    assert await room.store.find_chat(1) is None
+    assert await room.store.count_reached(story.id) == 1
+    await room.store.retract_story(story.id, Message("<i>ditarik</i>", "ditarik"), room.now)
+    room.now += timedelta(minutes=1)
+    for one in await room.store.exchange([], claim_plan(room.now, 5)):
+        assert one.message_id is None
+    again = await room.store.record_chat(1, ChatType.PRIVATE, room.now)
+    assert await room.store.find_subscription(again.id, 0) is None
+
+
+async def test_who_returns_before_the_number_is_deleted_keeps_it(room: Newsroom) -> None:
+    chat = await room.chat(1)
+    await room.publish()
+    assert await room.store.exchange([], claim_plan(room.now, 5))
+    await room.store.forget_chat(chat, room.now)
+    await room.store.open_chat(chat)
+    await room.store.forget_stopped()
+    found = await room.store.find_chat(1)
+    assert found is not None
+    assert (found.id, found.language) == (chat, None)
+
+
 ZONES = [JAKARTA, "Europe/Berlin", "America/New_York", "Asia/Jayapura"]
 RHYTHMS = [
     Rhythm(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.relating.indexing import CAUGHT_UP_AT_MOST, INDEXED_AT_ONCE, index_due
 from bot.relevance import ranking
-from bot.relevance.words import grams, text_of, wording
+from bot.relevance.words import start_of, wording
 from bot.store import Asked, Link, Related
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.relevance.ranking import Profile, Vector
+    from bot.relevance.words import Start
     from bot.store import Indexed, Store
     from bot.types import Story
 
@@ -83,10 +84,10 @@ async def find_links(store: Store, story: Story, *, all_times: bool = False) -> 
     if not near:
         return Related()
     stories = await store.list_shown([one.indexed.id for one in near])
-    pages = await asyncio.to_thread(lambda: {other.id: _page(other) for other in stories})
+    pages = await asyncio.to_thread(lambda: {other.id: start_of(other) for other in stories})
     keys = {key for page in pages.values() for key in page.stems}
     held_by = vocabulary.held() | (await store.find_words(keys - stems.keys())).held()
-    compared = Compared(_page(story), pages, held_by, vocabulary.stories)
+    compared = Compared(start_of(story), pages, held_by, vocabulary.stories)
     return await asyncio.to_thread(_links, compared, near)
 
 
@@ -107,25 +108,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class PageWords:
-    """What is compared closely of a story."""
-
-    stems: Mapping[str, int]
-    grams: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Compared:
     """A story and those near it, read; `held` says how many of all stories hold each stem."""
 
-    asked: PageWords
-    pages: Mapping[int, PageWords]
+    asked: Start
+    pages: Mapping[int, Start]
     held: Mapping[str, int]
     stories: int
-
-
-def _page(story: Story) -> PageWords:
-    return PageWords(wording(story).stems(), grams(story.title, text_of(story)))
 
 
 async def _asked(store: Store, story: Story, *, earlier: bool) -> Asked:

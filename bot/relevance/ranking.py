@@ -25,11 +25,11 @@ MOST_POSTINGS: Final = 6_000
 MOST_TERMS: Final = 80
 CANDIDATES: Final = 60
 TALLIED_TIMES: Final = 6
-COMPARED_CLOSELY: Final = 14
+COMPARED_CLOSELY: Final = 10
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
-LEAST_CLOSENESS: Final = 0.25
+LEAST_CLOSENESS: Final = 0.15
 # Of words and of letters alike: short reports of one pattern share words, but not their start.
 COPY, COPIED_LETTERS = 0.9, 0.85
 RECENT_DAYS: Final = 7.0

@@ -66,12 +66,15 @@ class Wording:
 
     def stems(self) -> dict[str, int]:
         """The beginnings of words, each with its mark; those of the title count for more."""
-        counts: dict[str, int] = {}
-        for words_, each in ((self.body, 1), (self.title, TITLE_TIMES)):
-            for word, times in words_.items():
-                key = word[:STEM_CHARS]
-                counts[key] = counts.get(key, 0) + each * times
-        return {f"{key}{STEM_MARK}": times for key, times in counts.items()}
+        return _stems(self.title, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is compared closely of a story: beginnings of words, and letters of title and lead."""
+
+    stems: dict[str, int]
+    grams: Counter[str]
 
 
 def words(text: str) -> list[str]:
@@ -124,10 +127,21 @@ def text_of(story: Story) -> str:
     return "\n".join(kept)
 
 
-def grams(title: str, text: str) -> Counter[str]:
-    """Count the runs of three characters in a title and the lead of its text."""
-    line = f" {' '.join(words(f'{title} {text[:LEAD_CHARS]}'))} "
-    return Counter(map("".join, zip(line, line[1:], line[2:], strict=False)))
+def start_of(story: Story) -> Start:
+    """Read a story for a close comparison."""
+    title, body = words(story.title), words(text_of(story)[:COMPARED_CHARS])
+    line = f" {' '.join(title)} {' '.join(body)[:LEAD_CHARS]} "
+    grams = Counter(map("".join, zip(line, line[1:], line[2:], strict=False)))
+    return Start(_stems(Counter(title), Counter(body)), grams)
+
+
+def _stems(title: Counter[str], body: Counter[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for held, each in ((body, 1), (title, TITLE_TIMES)):
+        for word, times in held.items():
+            key = word[:STEM_CHARS]
+            counts[key] = counts.get(key, 0) + each * times
+    return {f"{key}{STEM_MARK}": times for key, times in counts.items()}
 
 
 def _points_elsewhere(line: str) -> bool:

@@ -87,6 +87,7 @@ _BLOCKS = (
 )
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|embed|font|i|img|ins|kbd|mark|nobr|q|s|"
+    "applet|blink|iframe|marquee|object|param|picture|source|"
     "link|meta|frame|frameset|noframes|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
 )
 BLOCK_NAMES = frozenset(_BLOCKS.split("|"))

@@ -21,17 +21,17 @@ MOST_TIMES: Final = 0x7F
 TITLE_BONUS: Final = 2.0
 
 # Candidates share rare words; the sum of the stories behind these words bounds the work.
-MOST_POSTINGS: Final = 6_000
-MOST_TERMS: Final = 80
+MOST_POSTINGS: Final = 5_000
+MOST_TERMS: Final = 60
 CANDIDATES: Final = 60
-TALLIED_TIMES: Final = 6
+TALLIED_TIMES: Final = 4
 COMPARED_CLOSELY: Final = 10
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
 LEAST_CLOSENESS: Final = 0.15
 # Of words and of letters alike: short reports of one pattern share words, but not their start.
-COPY, COPIED_LETTERS = 0.9, 0.85
+COPY, COPIED_LETTERS = 0.93, 0.85
 RECENT_DAYS: Final = 7.0
 RECENCY_POWER: Final = 0.15
 DAY_S: Final = 86_400.0

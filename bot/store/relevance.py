@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bot.relevance import ranking
@@ -454,10 +455,12 @@ def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _listed(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """Marks for a list of values and the values by their names."""
-    names = [f"v_{_letters(number)}" for number in range(len(values))]
-    return ", ".join(f":{name}" for name in names), dict(zip(names, values, strict=True))
+    names, marks = _names(len(values))
+    return marks, dict(zip(names, values, strict=True))
 
 
-def _letters(number: int) -> str:
-    """A number in letters: the neutral SQL's names have no digits."""
-    return chr(97 + number // 26) + chr(97 + number % 26)
+@lru_cache(maxsize=AT_ONCE)
+def _names(number: int) -> tuple[list[str], str]:
+    """So many names, and marks for them; in letters, for the neutral SQL knows no others."""
+    names = [f"v_{chr(97 + place // 26)}{chr(97 + place % 26)}" for place in range(number)]
+    return names, ", ".join(f":{name}" for name in names)

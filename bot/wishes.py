@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bot.types import Rhythm, Story
 
-LONGEST_WORD_CHARS: Final = 64
+LONGEST_WORD_CHARS: Final = 40
 DAYS_IN_WEEK: Final = 7
 INDONESIAN_ZONES: Final = {
     "wib": "Asia/Jakarta",
@@ -148,8 +148,11 @@ def find_zone(name: str) -> str | None:
 
 
 def zone_of(name: str | None) -> ZoneInfo:
-    """The zone of that name; UTC for none."""
-    return ZoneInfo(name or "UTC")
+    """The zone of that name; UTC for none, and for one that this machine does not know."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (KeyError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def held_until(rhythm: Rhythm, zone: ZoneInfo, now: datetime, *, urgent: bool) -> datetime | None:

@@ -168,9 +168,24 @@ async def test_words_of_somebody_without_a_subscription_begin_one(chat: World) -
 
 async def test_words_that_hold_nothing_or_are_too_many_are_refused_in_words(chat: World) -> None:
     assert "tidak dapat dipakai" in await chat.tell(MEMBER, "/pengaturan kata ***")
-    many = " ".join(f"kata{number}" for number in range(51))
+    many = " ".join(f"kata{number}" for number in range(41))
     assert "terlalu banyak" in await chat.tell(MEMBER, f"/pengaturan kata {many}")
     assert await wish(chat, MEMBER) is None
+
+
+async def test_the_longest_wishes_still_fit_into_a_message(chat: World) -> None:
+    await chat.publish(
+        *(entry(number, title=f"satu {number} " + "judul " * 30) for number in range(1, 25))
+    )
+    tags = ", ".join(f'"{"t" * 60}{number}"' for number in range(30))
+    await chat.say(MEMBER, MEMBER, f"/langganan {tags}")
+    for first in (0, 5):
+        words = ", ".join(f"{'k' * 60}{number}" for number in range(first, first + 5))
+        assert len(await chat.say(MEMBER, MEMBER, f"/pengaturan kata satu, {words}")) == 1
+    (shown,) = await chat.say(MEMBER, MEMBER, "/pengaturan")
+    await walk(chat, MEMBER, shown, "settings:what")
+    assert "Dari 20 berita terakhir, 20 akan datang" in text_of(shown)
+    assert [call for call in chat.failures() if call.method != "getUpdates"] == []
 
 
 async def test_a_zone_is_typed_or_pressed(chat: World) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from bot.chat.stories import title_of
 from bot.store.rows import tag_key
-from bot.text import shorten
+from bot.telegram_html import parse
+from bot.text import shorten, utf16_length
 from bot.types import Button, Message, Narrowing, Pace, Preview, Rhythm, Subscription
 from bot.wishes import INDONESIAN_ZONES, find_zone, keyword_key, read_words, zone_of
 
@@ -23,7 +24,11 @@ LOOKED_AT: Final = 20
 LONGEST_TITLE_CHARS: Final = 80
 LONGEST_LABEL_CHARS: Final = 28
 OFFERED_TAGS: Final = 12
-MOST_WORDS: Final = 50
+# A keyboard takes about 10,000 bytes.
+MOST_BUTTONS: Final = 24
+# A message takes 4,096 units; a page is longer by its tags only.
+PAGE_UNITS: Final = 4_000
+MOST_WORDS: Final = 40
 HOURS_IN_DAY: Final = 24
 HOURS_IN_ROW: Final = 6
 NIGHTS: Final = ((21, 5), (22, 6), (23, 7))
@@ -172,17 +177,31 @@ async def _what(place: Place, wish: Subscription) -> Message:
     titles = [
         shorten(title_of(story), LONGEST_TITLE_CHARS) for story, is_wanted in looked_at if is_wanted
     ]
-    html = place.ask.render(
-        "settings_what", subscription=wish, place=place.name, titles=titles, number=len(looked_at)
-    )
+    html = _what_text(place, wish, titles, len(looked_at))
     tags = [place.button(text, f"tag:{mark}") for text, mark in await _tag_marks(place, wish)]
     drops = [place.button(f"✕ {text}", f"drop:{mark}") for text, mark in _word_marks(wish)]
     buttons = (
-        *_rows(tags, 3),
-        *_rows(drops, 2),
+        *_rows(tags[:MOST_BUTTONS], 3),
+        *_rows(drops[:MOST_BUTTONS], 2),
         (place.named("label_everything", "all"), place.named("label_back", "home")),
     )
     return Message(html, "", buttons)
+
+
+def _what_text(place: Place, wish: Subscription, titles: list[str], number: int) -> str:
+    """The words of the page, with as many titles as there is room for."""
+    for shown in range(len(titles), -1, -1):
+        html = place.ask.render(
+            "settings_what",
+            subscription=wish,
+            place=place.name,
+            titles=titles[:shown],
+            wanted=len(titles),
+            number=number,
+        )
+        if utf16_length(parse(html).text) <= PAGE_UNITS:
+            break
+    return html
 
 
 def _when(place: Place, wish: Subscription) -> Message:
@@ -328,6 +347,7 @@ async def _change_all(place: Place, verb: str) -> tuple[Place, str] | None:
         await store.record_choice(place.key, (), Narrowing(), now)
         return place, "what"
     if verb == "begin":
+        await store.open_chat(place.chat.id)
         await store.subscribe(*place.key, (), now)
         return place, "home"
     if verb == "end":

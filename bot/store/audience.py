@@ -112,7 +112,7 @@ class AudienceVerbs(Verbs):
         subscription_id, live = ensure_subscription(tx, chat_id, thread_id, "chat", now)
         before = labels_of(tx, subscription_id) if live else {}
         replace_tags(tx, subscription_id, {**before, **tag_labels(tags)} if tags else {})
-        if not tags:
+        if not (tags and live):
             replace_words(tx, subscription_id, Narrowing())
         mark_choosy(tx, subscription_id, now)
         row = live_subscription(tx, chat_id, thread_id)

@@ -121,7 +121,7 @@ class HttpSource:
             if not _is_page(answer):
                 raise
             return await self._discover(answer)
-        return replace(_page(answer, parsed), repeats=feed.repeats)
+        return replace(_page(answer, parsed, feed.last_modified), repeats=feed.repeats)
 
     async def fetch_older(self, url: str) -> FeedPage:
         """Fetch what came before a page of a feed, as its `older_url` names it.
@@ -315,8 +315,8 @@ def _unchanged(answer: _Answer, feed: FeedForPoll, body_hash: str | None) -> Fee
     )
 
 
-def _page(answer: _Answer, parsed: ParsedFeed) -> FeedPage:
-    etag, modified = _validators(answer.headers, feed.last_modified)
+def _page(answer: _Answer, parsed: ParsedFeed, before: str | None = None) -> FeedPage:
+    etag, modified = _validators(answer.headers, before)
     hub_url, topic_url = named(answer.headers.getall("Link", []), parsed, answer.url)
     return FeedPage(
         url=answer.url,
@@ -387,6 +387,8 @@ def _in_words(error: Exception) -> str:
         return "the site broke off the connection"
     if isinstance(error, aiohttp.ContentTypeError | aiohttp.ClientResponseError):
         return "the answer is no proper HTTP, or its compression is broken"
+    if isinstance(error, aiohttp.ClientPayloadError) and "content-encoding" in str(error):
+        return "the answer's compression is broken"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off before its end"
     return f"the answer could not be read ({type(error).__name__})"

@@ -14,10 +14,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import zipfile
 from base64 import b64encode
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +106,66 @@ class WordPressError(Exception):
     """WordPress could not be started or refused an order."""
 
 
-class WordPress:
-    """A running WordPress; `url` has no slash at its end."""
+@dataclass
+class Outage:
+    """What a proxy answers while its site restarts, and how often it was asked."""
 
-    def __init__(self, port: int, password: str) -> None:
+    status: int
+    asked: int = 0
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        outage = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outage.asked += 1
+                self.send_error(outage.status)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        return Handler
+
+
+class WordPress:
+    """A WordPress, running after `start`; `url` has no slash at its end."""
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.feed_url = f"{self.url}/feed/"
+        self._folder = folder
         self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
         token = b64encode(f"admin:{password}".encode()).decode()
         self._authorization = f"Basic {token}"
+
+    def start(self) -> None:
+        """Serve the site."""
+        self._process = _serve(self._folder, self._port)
+
+    def stop(self) -> None:
+        """End the server; what was published stays."""
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            # Its workers end a moment later.
+            while _is_served(self._port):
+                time.sleep(0.02)
+
+    @contextmanager
+    def restarting(self, status: int = 502) -> Iterator[Outage]:
+        """Restart the site; meanwhile a proxy answers everything with `status`."""
+        self.stop()
+        outage = Outage(status)
+        proxy = ThreadingHTTPServer(("127.0.0.1", self._port), outage.handler())
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield outage
+        finally:
+            proxy.shutdown()
+            proxy.server_close()
+            self.start()
 
     def publish(self, title: str, content: str = "", **fields: Any) -> Post:
         """Publish a post; `fields` are further ones of the REST API (`date_gmt`, `status`, …)."""
@@ -127,6 +181,38 @@ class WordPress:
         """Move a post to the trash, as an editor withdraws it."""
         return self._order("DELETE", f"/{post.id}", {})
 
+    def restore(self, post: Post) -> Post:
+        """Publish a post that was in the trash."""
+        return self.edit(post, status="publish")
+
+    def delete(self, post: Post) -> None:
+        """Delete a post for good."""
+        answer = self._send(
+            "DELETE", f"/wp-json/wp/v2/posts/{post.id}?force=true", None, self._named()
+        )
+        if answer.status != 200:
+            raise WordPressError(f"delete: {answer.status} {answer.text[:500]}")
+
+    def upload(self, name: str, body: bytes) -> tuple[int, str]:
+        """Add a picture to the library; gives its number and its address."""
+        headers = {**self._named(), "Content-Type": "image/png"}
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        answer = self._send("POST", "/wp-json/wp/v2/media", body, headers)
+        if answer.status != 201:
+            raise WordPressError(f"upload: {answer.status} {answer.text[:500]}")
+        stated = json.loads(answer.body)
+        return stated["id"], stated["source_url"]
+
+    def add_term(self, kind: str, name: str) -> int:
+        """Add a category or a tag (`kind` is "categories" or "tags"); gives its number."""
+        headers = {**self._named(), "Content-Type": "application/json"}
+        body = json.dumps({"name": name}).encode()
+        answer = self._send("POST", f"/wp-json/wp/v2/{kind}", body, headers)
+        if answer.status != 201:
+            raise WordPressError(f"{kind}: {answer.status} {answer.text[:500]}")
+        number: int = json.loads(answer.body)["id"]
+        return number
+
     def get(self, path: str, **headers: str) -> Answer:
         """Ask for a page or a feed; an underscore in a header's name stands for a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -137,7 +223,7 @@ class WordPress:
             method,
             f"/wp-json/wp/v2/posts{path}?context=edit",
             json.dumps(fields).encode(),
-            {"Authorization": self._authorization, "Content-Type": "application/json"},
+            {**self._named(), "Content-Type": "application/json"},
         )
         if answer.status not in {200, 201}:
             raise WordPressError(f"{method} {path}: {answer.status} {answer.text[:500]}")
@@ -149,6 +235,9 @@ class WordPress:
             guid=stated["guid"]["raw"],
             status=stated["status"],
         )
+
+    def _named(self) -> dict[str, str]:
+        return {"Authorization": self._authorization}
 
     def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
@@ -175,13 +264,12 @@ def wordpress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordPress]:
     (folder / "site" / "wp-config.php").write_text(CONFIG % {"url": f"http://127.0.0.1:{port}"})
     (folder / "router.php").write_text(ROUTER)
     (folder / "install.php").write_text(INSTALL)
-    server = WordPress(port, _php(folder / "install.php"))
-    process = _serve(folder, port)
+    server = WordPress(folder, port, _php(folder / "install.php"))
+    server.start()
     try:
         yield server
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        server.stop()
 
 
 def _missing() -> list[str]:
@@ -251,6 +339,11 @@ def _serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
             return process
     os.killpg(process.pid, signal.SIGKILL)
     raise WordPressError(f"php -S did not start: {(folder / 'php.log').read_text()[-1000:]}")
+
+
+def _is_served(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _wait_a_moment(process: subprocess.Popen[bytes]) -> None:

@@ -106,7 +106,7 @@ async def _check_feed(source: HttpSource, url: str, found: list[str]) -> list[st
     stories = f"{number} {'story' if number == 1 else 'stories'}"
     facts = f"{page.made_by}, {stories}" if page.made_by else stories
     led_to = page.found_url or (page.moved_to if page.moved_to != url else None)
-    found.append(
-        f"{shown(url)} → {shown(led_to)} ({facts})" if led_to else f"{shown(url)} ({facts})"
-    )
+    where = f"{shown(url)} → {shown(led_to)}" if led_to else shown(url)
+    hub = f"hub {shown(page.hub_url)}" if page.hub_url else "no hub"
+    found.append(f"{where} ({facts}), {hub}")
     return []

@@ -63,7 +63,7 @@ app.config["PUBLISH_SUPPORTED"] = True
 app.config["HUB_MIN_LEASE_SECONDS"] = 1
 hub = Hub(
     SQLite3HubStorage("hub.db"), Threads(),
-    SIGNATURE_ALGORITHM=sys.argv[2], BACKOFF_BASE=0.5, MAX_ATTEMPTS=5,
+    BACKOFF_BASE=0.5, MAX_ATTEMPTS=5,
 )
 app.register_blueprint(hub.build_blueprint(url_prefix="/hub"))
 app.run("127.0.0.1", int(sys.argv[1]), threaded=True)
@@ -172,11 +172,11 @@ async def served_hub(**manners: object) -> AsyncIterator[Hub]:
 
 
 @contextmanager
-def flask_hub(folder: Path, algorithm: str = "sha512") -> Iterator[str]:
-    """Flask-WebSub's hub as a process; gives its address."""
+def flask_hub(folder: Path) -> Iterator[str]:
+    """Flask-WebSub's hub, which signs by SHA-512, as a process; gives its address."""
     port = free_port()
     (folder / "hub.py").write_text(FLASK_HUB)
-    command = [sys.executable, "hub.py", str(port), algorithm]
+    command = [sys.executable, "hub.py", str(port)]
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:

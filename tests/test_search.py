@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from factories import stored_story
+from factories import FEED_URL, NOW, sighting, stored_story
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.relating import search
 from bot.relevance.query import Wanted, misspellings, read_query
+from bot.store import PollPlan
+from bot.types import FeedPage, KnownStory
 
 if TYPE_CHECKING:
     from bot.store import Store
@@ -95,11 +97,15 @@ async def test_any_script_is_found(store: Store, title: str, asked: str) -> None
 
 
 async def test_a_revised_story_is_found_by_its_new_words_only(store: Store) -> None:
-    from factories import claimed_feed, sighting  # noqa: PLC0415
-
-    await stored_story(store, 1, title="Judul pertama", summary="")
+    story = await stored_story(store, 1, title="Judul pertama", summary="")
     assert len(await titles(store, "pertama")) == 1
-    del claimed_feed, sighting
+    (feed,) = await store.claim_feeds(NOW, NOW, 1)
+    known = KnownStory(story.id, feed.id, story.guid, None, "", story.revision, withdrawn=False)
+    seen = sighting(1, title="Judul kedua", summary="")
+    page, plan = FeedPage(url=FEED_URL, entries=()), PollPlan(NOW, NOW, broadcast_state=None)
+    await store.record_poll(feed, page, [], [(known, seen)], plan)
+    assert await titles(store, "pertama") == []
+    assert await titles(store, "kedua") == ["Judul kedua"]
 
 
 async def test_pages_follow_each_other(store: Store) -> None:

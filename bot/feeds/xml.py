@@ -351,7 +351,9 @@ class _Builder:
     def _note_media(self, name: str, attrs: dict[str, str]) -> None:
         url = attrs.get("url") or attrs.get("href") or ""
         images = self._target().images
-        if not url.strip() or len(images) >= MAX_LIST:
+        width = attrs.get("width", "")
+        is_small = len(width) < 3 and width.isdecimal()
+        if not url.strip() or is_small or len(images) >= MAX_LIST:
             return
         kind = (attrs.get("medium") or attrs.get("type") or "").lower()
         always = name in ("media:thumbnail", "itunes:image")

@@ -87,8 +87,9 @@ class Clicks:
             return False
         counts, self._counts = self._counts, Counter()
         clicks = [Click(*key, number) for key, number in counts.items()]
+        day = now.astimezone(self._zone).date()
         try:
-            await self._store.count_clicks(clicks, now.astimezone(self._zone).date(), now)
+            await asyncio.shield(self._store.count_clicks(clicks, day, now))
         except DatabaseError:
             self._counts.update(counts)
             raise

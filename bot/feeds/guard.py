@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohttp import ClientTimeout
+    from aiohttp.abc import AbstractResolver
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import AddrInfoType, Connection
     from aiohttp.tracing import Trace
@@ -35,8 +36,11 @@ INSIDE: Final = (
 ODD_PORT: Final = "this address names a port other than 80 and 443; SEBAR_ALLOW_PRIVATE=1 allows it"
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-# A public address in form only: a cloud's machines find their own metadata there.
-_METADATA: Final = ipaddress.IPv4Address("168.63.129.16")
+# Public in form only: clouds' metadata, protocol assignments, the relays of 6to4.
+_SPECIAL: Final = tuple(
+    ipaddress.IPv4Network(network)
+    for network in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24")
+)
 _IPV4_BITS: Final = 0xFFFFFFFF
 
 
@@ -47,8 +51,8 @@ class RefusedError(PermissionError):
 class GuardedConnector(aiohttp.TCPConnector):
     """Connects to `trusted` places (see `place`), and else to public addresses on web ports."""
 
-    def __init__(self, trusted: frozenset[str]) -> None:
-        super().__init__(socket_factory=self._socket)
+    def __init__(self, trusted: frozenset[str], resolver: AbstractResolver | None = None) -> None:
+        super().__init__(socket_factory=self._socket, resolver=resolver)
         self._trusted = trusted
         self._is_trusted: ContextVar[bool] = ContextVar("is_trusted", default=False)
 
@@ -97,7 +101,8 @@ def is_public(ip: Address) -> bool:
     Source: IANA special-purpose address registries; RFC 4291, RFC 6052, RFC 7526.
     """
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip != _METADATA
+        special = ip.is_multicast or ip.is_reserved or any(ip in network for network in _SPECIAL)
+        return ip.is_global and not special
     if ip.ipv4_mapped is not None:
         return is_public(ip.ipv4_mapped)
     if ip in _NAT64:

@@ -53,9 +53,8 @@ class Digests:
         return bool(due)
 
     async def _send_singly(self, group: Sequence[DueDigest], now: datetime) -> None:
-        for one in group:
-            number = await self._store.record_singles(one, now)
-            _log.info("quiet hours ended", extra={"deliveries": number})
+        number = await self._store.record_singles(group, now)
+        _log.info("quiet hours ended", extra={"deliveries": number})
 
     async def _send_list(self, group: Sequence[DueDigest], now: datetime) -> None:
         listing, stories = group[0].listing, group[0].stories

@@ -103,29 +103,27 @@ class DigestVerbs(Verbs):
         return len(taken)
 
     @transactional
-    def record_singles(self, tx: Transaction, due: DueDigest, now: datetime) -> int:
-        """Queue the stories that waited through quiet hours, each with its own message.
+    def record_singles(self, tx: Transaction, due: Sequence[DueDigest], now: datetime) -> int:
+        """Queue the same stories that waited through quiet hours, each with its own message.
 
-        Gives the number queued; none where somebody else has taken the moment, or has moved it.
+        A subscription whose moment somebody else has taken, or has moved, is left alone. Gives the
+        number queued.
         """
-        taken = _take(tx, [due])
+        taken = _take(tx, due)
         if not taken:
             return 0
-        ids = [story.id for story in due.stories]
+        ids = [story.id for story in due[0].stories]
         rows = tx.fetch(
-            f"SELECT h.broadcast_id FROM digest_stories h WHERE h.subscription_id = :id"
-            f" AND {SENDABLE} AND h.story_id IN ({listed(ids)}) ORDER BY h.broadcast_id",
-            id=due.subscription_id,
+            "SELECT h.subscription_id, h.broadcast_id FROM digest_stories h"
+            f" WHERE h.subscription_id IN ({listed(one.subscription_id for one in taken)})"
+            f" AND {SENDABLE} AND h.story_id IN ({listed(ids)}) ORDER BY h.broadcast_id"
         )
+        wanting: dict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            wanting[row["broadcast_id"]].append(row["subscription_id"])
         number = sum(
-            deliver_to(
-                tx,
-                FanPart(row["broadcast_id"], 0, 0, 0, ROUTINE_LANE),
-                [due.subscription_id],
-                now,
-                now,
-            )
-            for row in rows
+            deliver_to(tx, FanPart(one, 0, 0, 0, ROUTINE_LANE), subscription_ids, now, now)
+            for one, subscription_ids in wanting.items()
         )
         _settle(tx, taken, ids, now)
         return number

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bot.chat.desk import Desk
     from bot.types import Story
 
-RESULTS: Final = 20
+RESULTS: Final = 10
 CACHE_S: Final = 30
 LONGEST_THUMBNAIL_CHARS: Final = 1_000
 

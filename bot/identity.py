@@ -92,6 +92,15 @@ def sight_entry(entry: Entry) -> Sighting:
     return Sighting(story, key, digest(story))
 
 
+def guid_twin(guid: str | None) -> str | None:
+    """The same guid in the other scheme, as a move to https changes it; None for no address."""
+    if guid is None:
+        return None
+    scheme, found, rest = guid.partition("://")
+    other = {"http": "https", "https": "http"}.get(scheme.lower())
+    return f"{other}://{rest}" if found and other else None
+
+
 def digest(story: Story) -> str:
     """A hash of what a reader sees of a story as its source states it.
 

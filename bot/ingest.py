@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bot.errors import DatabaseError, FetchError, SourceError
-from bot.identity import is_locked, sight
+from bot.identity import guid_twin, is_locked, sight
 from bot.pacing import back_off, pause, spread
 from bot.store import FeedListing, PollPlan, Recorded
 from bot.types import BroadcastState
@@ -159,7 +159,8 @@ class Ingest:
         """Poll a feed when it is its turn: few polls at once go to one host."""
         turn = self._turns.setdefault(_host(feed.url), asyncio.Semaphore(AT_ONE_HOST))
         try:
-            await asyncio.wait_for(turn.acquire(), TURN_WAIT_S)
+            async with asyncio.timeout(TURN_WAIT_S):
+                await turn.acquire()
         except TimeoutError:
             await self._store.postpone_feed(feed, now + timedelta(seconds=TURN_WAIT_S))
             return
@@ -331,7 +332,12 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
     for sighting in sightings:
         if is_locked(sighting.story):
             continue
-        found = by_guid.get(sighting.story.guid or "") or by_key.get(sighting.key or "")
+        guid = sighting.story.guid
+        found = (
+            by_guid.get(guid or "")
+            or by_guid.get(guid_twin(guid) or "")
+            or by_key.get(sighting.key or "")
+        )
         if found is None:
             new.append(sighting)
             continue

@@ -73,6 +73,13 @@ def test_a_changed_guid_does_not_make_a_story_new() -> None:
     assert (sifted.new, sifted.revised) == ((), ())
 
 
+def test_a_guid_that_moved_to_https_is_the_same_in_a_changed_slug_too() -> None:
+    moved = entry(1, url="https://kabar.example/baru/")
+    old = known(1, guid="http://kabar.example/?p=1", key="kabar.example/lama")
+    sifted = sift(FEED, sight([moved]), [old])
+    assert (sifted.new, [story.id for story, _ in sifted.revised]) == ((), [1])
+
+
 def test_another_feed_does_not_revise_a_story() -> None:
     changed = entry(1, title="Judul lain")
     assert sift(replace(FEED, id=2), sight([changed]), [known(1)]).revised == ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import NotFoundError
+from bot.identity import guid_twin
 from bot.store.rows import (
     STORY_COLUMNS,
     dump_tags,
@@ -41,15 +42,16 @@ class NewsroomVerbs(Verbs):
     def list_known(
         self, tx: Transaction, feed_id: int, sightings: Sequence[Sighting]
     ) -> list[KnownStory]:
-        """Stories already stored under a guid of this feed or under one of the keys."""
+        """Stories already stored under a guid of this feed, by http or https, or under a key."""
         rows: dict[int, Row] = {}
         for sighting in sightings:
             found = tx.fetch(
                 "SELECT id, feed_id, guid, story_key, digest, revision, withdrawn_at FROM stories"
-                " WHERE story_key = :key OR (feed_id = :feed_id AND guid = :guid)",
+                " WHERE story_key = :key OR (feed_id = :feed_id AND guid IN (:guid, :twin))",
                 key=sighting.key,
                 feed_id=feed_id,
                 guid=sighting.story.guid,
+                twin=guid_twin(sighting.story.guid),
             )
             rows.update((row["id"], row) for row in found)
         return [

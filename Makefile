@@ -24,6 +24,7 @@ lint: .venv/dev
 bench: .venv/bench
 	@$(BIN)/python tests/benchmarks/deliver.py
 	@$(BIN)/python tests/benchmarks/fan_out.py
+	@$(BIN)/python tests/benchmarks/feeds.py
 	@$(BIN)/python tests/benchmarks/pace.py
 	@$(BIN)/python tests/benchmarks/clicks.py
 	@$(BIN)/python tests/benchmarks/inline.py

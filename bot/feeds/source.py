@@ -255,9 +255,9 @@ def _validators(headers: Mapping[str, str], before: str | None) -> tuple[str | N
     Source: RFC 9110, section 8.8.2.2.
     """
     etag, modified = headers.get("ETag"), headers.get("Last-Modified")
-    if modified is not None and (
-        _is_fresh(modified, headers.get("Date")) or _is_older(modified, before)
-    ):
+    if modified is None or modified == before:
+        return etag, modified
+    if _is_fresh(modified, headers.get("Date")) or _is_older(modified, before):
         return None, None
     return etag, modified
 

@@ -40,7 +40,9 @@ def paragraph(chance: random.Random) -> str:
     many[9] = f'<a href="https://kabar.example/tag/{many[9]}/">{many[9]}</a>'
     many[20] += " &amp;"
     many[30] = f"<strong>{many[30]}</strong>"
-    return f'<p class="wp-block-paragraph">&#8220;{" ".join(many)}&#8221; &#8211; kata Zain.</p>\n\n'
+    return (
+        f'<p class="wp-block-paragraph">&#8220;{" ".join(many)}&#8221; &#8211; kata Zain.</p>\n\n'
+    )
 
 
 @lru_cache(20_000)
@@ -54,6 +56,7 @@ def item(feed: int, number: int) -> str:
     )
     body = picture + "".join(paragraph(chance) for _ in range(PARAGRAPHS))
     title = " ".join(chance.choices(words(), k=9)).title()
+    excerpt = " ".join(chance.choices(words(), k=55))
     return f"""
 	<item>
 		<title>{title} &#8211; {number}</title>
@@ -66,7 +69,7 @@ def item(feed: int, number: int) -> str:
 		<category><![CDATA[Banten]]></category>
 		<guid isPermaLink="false">https://kabar{feed}.example/?p={number}</guid>
 
-					<description><![CDATA[{" ".join(chance.choices(words(), k=55))} [&#8230;]]]></description>
+					<description><![CDATA[{excerpt} [&#8230;]]]></description>
 										<content:encoded><![CDATA[
 {body}]]></content:encoded>
 

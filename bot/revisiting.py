@@ -43,6 +43,8 @@ LOOK_AGAIN_AT_PRESENT = timedelta(minutes=10)
 # The clocks of two machines, and posts of one second.
 OVERLAP = timedelta(seconds=2)
 CONTROLS = 2
+# An archive that lacks so many stories and has no other is one that hides them from strangers.
+FEW = 3
 
 _log = logging.getLogger(__name__)
 
@@ -176,12 +178,12 @@ class Revisiting:
 
     async def _miss(self, feed_id: int, api_url: str, now: datetime) -> None:
         """Note recent stories that the archive does not show to everybody any more."""
-        watched = await self._store.list_unlisted(feed_id, now, WATCHED_AT_ONCE)
+        watched = await self._store.list_watched(feed_id, now, WATCHED_AT_ONCE)
         if not watched:
             return
         shown = set(await self._archive.list_public(api_url, watched))
         missed = [story.id for story in watched if story.id not in shown]
-        if len(missed) < len(watched) or await self._store.list_listed(feed_id):
+        if len(missed) < max(len(watched), FEW):
             await self._store.record_absences(missed, now)
 
     async def _look(self, absence: Absence, now: datetime) -> None:

@@ -99,12 +99,19 @@ class ChangeVerbs(Verbs):
             if listing.slid and listing.story_ids:
                 oldest = min(listing.story_ids)
                 missed = {one for one in missed if one > oldest}
+            elsewhere = tx.fetch(
+                f"SELECT story_id FROM listings WHERE story_id IN ({_ids(missed)})"
+            )
+            missed -= {row["story_id"] for row in elsewhere}
             _note_absences(tx, missed, plan.now)
         return _take_back(tx, listing, plan)
 
     @transactional
     def record_absences(self, tx: Transaction, story_ids: Iterable[int], now: datetime) -> None:
-        """Note recent stories that an archive no longer has; those listed or noted are left out."""
+        """Note recent stories that an archive no longer has; those noted before are left out.
+
+        The feed may list them still: WordPress calls it not modified when an older post goes.
+        """
         _note_absences(tx, story_ids, now)
 
     @transactional
@@ -225,15 +232,13 @@ class ChangeVerbs(Verbs):
         )
 
     @reading
-    def list_unlisted(
-        self, tx: Transaction, feed_id: int, now: datetime, limit: int
-    ) -> list[Story]:
-        """Recent stories of a feed that no feed lists any more, the newest first."""
+    def list_watched(self, tx: Transaction, feed_id: int, now: datetime, limit: int) -> list[Story]:
+        """Recent stories of a feed that nobody misses yet, the newest first."""
         return _stories(
             tx,
             "s.feed_id = :feed_id AND s.withdrawn_at IS NULL AND s.url <> ''"
             " AND s.seen_at >= :since AND NOT EXISTS"
-            " (SELECT 1 FROM listings l WHERE l.story_id = s.id) ORDER BY s.id DESC LIMIT :limit",
+            " (SELECT 1 FROM absences a WHERE a.story_id = s.id) ORDER BY s.id DESC LIMIT :limit",
             feed_id=feed_id,
             since=ms(now - WATCHED_FOR),
             limit=limit,
@@ -345,7 +350,6 @@ def _note_absences(tx: Transaction, story_ids: Iterable[int], now: datetime) -> 
         "INSERT INTO absences (story_id, missed_at, due_at) SELECT s.id, :now, :now FROM stories s"
         f" WHERE s.id IN ({_ids(story_ids)}) AND s.withdrawn_at IS NULL AND s.url <> ''"
         " AND s.seen_at >= :since"
-        " AND NOT EXISTS (SELECT 1 FROM listings l WHERE l.story_id = s.id)"
         " ON CONFLICT (story_id) DO NOTHING",
         now=ms(now),
         since=ms(now - WATCHED_FOR),

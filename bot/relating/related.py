@@ -147,7 +147,7 @@ def _links(compared: Compared, near: Sequence[Near]) -> Related:
             continue
         alike = ranking.dot(stems, its_stems)
         close = ranking.closeness(one.whole, one.title, alike, letters)
-        if close >= ranking.LEAST_CLOSENESS:
+        if ranking.is_close(close, compared.stories):
             link = Link(one.indexed.id, close * one.recency)
             found.append(Close(link, one.indexed.family, its_stems, page.grams))
     found.sort(key=lambda close: (-close.link.strength, -close.link.story_id))

@@ -21,15 +21,17 @@ MOST_TIMES: Final = 0x7F
 TITLE_BONUS: Final = 2.0
 
 # Candidates share rare words; the sum of the stories behind these words bounds the work.
-MOST_POSTINGS: Final = 5_000
-MOST_TERMS: Final = 60
-CANDIDATES: Final = 60
+MOST_POSTINGS: Final = 4_000
+MOST_TERMS: Final = 50
+CANDIDATES: Final = 45
 TALLIED_TIMES: Final = 4
 COMPARED_CLOSELY: Final = 10
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
-LEAST_CLOSENESS: Final = 0.15
+# Calibrated on judged pairs; few stories cannot tell which words are common, so all seem closer.
+LEAST_CLOSENESS, LEAST_AMONG_FEW = 0.12, 0.2
+FEW_STORIES: Final = 500
 # Of words and of letters alike: short reports of one pattern share words, but not their start.
 COPY, COPIED_LETTERS = 0.93, 0.85
 RECENT_DAYS: Final = 7.0
@@ -194,6 +196,12 @@ def likeness(first: Mapping[str, int], second: Mapping[str, int]) -> float:
 def dot(first: Vector, second: Vector) -> float:
     """The cosine of two vectors of length 1."""
     return sum(first[key] * second[key] for key in first.keys() & second.keys())
+
+
+def is_close(closeness: float, all_stories: int) -> bool:
+    """Whether two stories are close enough to be shown as related."""
+    least = LEAST_AMONG_FEW if all_stories < FEW_STORIES else LEAST_CLOSENESS
+    return closeness >= least
 
 
 def is_copy(words: float, letters: float) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 20
 NEW_WITHIN_S = 2.8
+ARCHIVE_SHARE = 0.6
 # A correction is promised within two seconds of its poll.
 REVISED_WITHIN_S = 1.0
 
@@ -81,7 +82,7 @@ class PageEnricher:
         result = list(sightings)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                asked = await self._ask_archive(feed_id, result, within_s / 2)
+                asked = await self._ask_archive(feed_id, result, within_s * ARCHIVE_SHARE)
                 lacking = [n for n, one in enumerate(result) if _lacks(one, asked=asked)]
                 async with asyncio.TaskGroup() as tasks:
                     for number in lacking[:AT_ONCE]:

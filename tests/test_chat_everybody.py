@@ -45,7 +45,7 @@ TELLING = {
     ENGLISH: {"story", "stories", "you", "share", "subscription", "settings", "every", "the"},
 }
 REPEATED = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 HARD = [
     *('"', "'", "AND", "a AND", "NEAR(", "*", "-", "-banjir", '"banjir', "#", "#politik -a", "^a"),
@@ -318,7 +318,7 @@ async def test_plain_words_leave_groups_and_channels_in_peace(chat: World, text:
     assert (answers, posts) == ([], [])
 
 
-@settings(REPEATED, max_examples=25)
+@settings(REPEATED, max_examples=12)
 @given(title=TEXTS, words=TEXTS)
 async def test_any_story_can_be_listed_found_and_shared(
     chat: World, title: str, words: str

@@ -1,7 +1,7 @@
 """What a poll costs: Sebar's whole path beside lemon24/reader and aiohttp with feedparser.
 
 `python tests/benchmarks/feeds.py [ROUNDS [FEEDS]]`. Each updater is a process of its own with a
-database on this disk, against a site in another process; 200 feeds of ten items, 80 kB each.
+database on this disk, against a site in another process; feeds of ten items, 80 kB each.
 Rounds are interleaved; medians with the lowest and the highest of the updater's CPU milliseconds
 a feed, its threads and system calls included.
 """
@@ -21,7 +21,7 @@ ROUNDS, FEEDS = 5, 200
 UPDATERS = {
     "sebar": "Sebar: claim, fetch, parse, sift, record, durable",
     "sebar_uvloop": "the same on uvloop",
-    "feedparser": "aiohttp + feedparser, a committed row a story",
+    "feedparser": "aiohttp + feedparser, a transaction a feed",
     "reader": "lemon24/reader, `update_feeds`",
 }
 
@@ -45,7 +45,8 @@ def main() -> None:
             taken[name].append(measure(name, number))
     passes = list(taken["sebar"][0])
     print(f"{processor()}, {number} feeds of {len(feed(0, 10)) / 1000:.0f} kB, {rounds} rounds\n")
-    print("| CPU ms a feed | " + " | ".join(passes) + " |\n|---" * (len(passes) + 1) + "|")
+    print("| CPU ms a feed | " + " | ".join(passes) + " |")
+    print("|---" * (len(passes) + 1) + "|")
     for name, meaning in UPDATERS.items():
         print(f"| {meaning} | " + " | ".join(shown(taken, name, at) for at in passes) + " |")
 

@@ -14,7 +14,7 @@ demo: .venv/sebar
 	@$(BIN)/sebar demo --port $(PORT) $(if $(FEED),--feed '$(FEED)')
 
 test: .venv/dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check

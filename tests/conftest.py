@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from hypothesis import settings
-from postgres import postgres_server
+from postgres import own_database, postgres_server
 
 from bot.db import open_database
 from bot.store import Store
@@ -26,10 +26,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "exploring")
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server for the whole run."""
+def postgres_url(worker_id: str) -> Iterator[str]:
+    """A PostgreSQL database for the whole run; one each where tests run side by side."""
     with postgres_server() as url:
-        yield url
+        yield url if worker_id == "master" else own_database(url, f"sebar_{worker_id}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

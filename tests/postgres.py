@@ -15,7 +15,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 if TYPE_CHECKING:
@@ -39,6 +41,14 @@ def postgres_server() -> Iterator[str]:
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="sebar-postgres-", ignore_cleanup_errors=True) as top:
         yield from _started(programs, Path(top))
+
+
+def own_database(url: str, name: str) -> str:
+    """The URL of a new database on a server."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 def _find_programs() -> Path | None:

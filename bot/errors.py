@@ -8,6 +8,7 @@ SebarError
 ├── TemplateError          a newsroom's template is faulty
 ├── DatabaseError          the database could not be reached or refused a statement
 ├── NotFoundError          what was asked for is not in the database
+├── NotAllowedError        somebody without the right wants what editors do
 ├── ImportFault            a line of an export is not one
 ├── ShortenError           no short link could be had
 └── PublishError           a platform did not take a message
@@ -75,6 +76,10 @@ class DatabaseError(SebarError):
 
 class NotFoundError(SebarError):
     """What was asked for is not in the database."""
+
+
+class NotAllowedError(SebarError):
+    """Somebody without the right wants what editors, or owners, do."""
 
 
 class ImportFault(SebarError):

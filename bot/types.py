@@ -431,11 +431,98 @@ class Destination:
     silent: bool = False
 
 
+class Reach(StrEnum):
+    """Whom a broadcast is for.
+
+    WISHING are the subscriptions whose wish is for the story, EVERYONE all live ones.
+    """
+
+    WISHING = "wishing"
+    EVERYONE = "everyone"
+    TAGS = "tags"
+    CHATS = "chats"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a broadcast is for: `tags` belong to Reach.TAGS, `chats` (row ids) to Reach.CHATS.
+
+    With tags it goes to those who would get a story of these tags. Chosen chats need not subscribe.
+    """
+
+    reach: Reach = Reach.WISHING
+    tags: tuple[str, ...] = ()
+    chats: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """Somebody who may do what editors do.
+
+    An owner is named by SEBAR_EDITORS, and then `appointed_by` is None. `name` is "" until it is
+    known.
+    """
+
+    telegram_id: int
+    name: str
+    is_owner: bool
+    appointed_by: int | None = None
+    appointed_at: datetime | None = None
+
+
+class ActKind(StrEnum):
+    """What an editor does, as the audit trail names it."""
+
+    APPOINT = "appoint"
+    DISMISS = "dismiss"
+    DRAFT = "draft"
+    AUDIENCE = "audience"
+    EDIT = "edit"
+    SEND = "send"
+    SCHEDULE = "schedule"
+    SKIP = "skip"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    RESEND = "resend"
+    CORRECT = "correct"
+    RETRACT = "retract"
+    CONFIRM = "confirm"
+    SIGN_IN = "sign in"
+    SIGN_OUT = "sign out"
+    TEMPLATE = "template"
+    EXPORT = "export"
+    LOOK = "look"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One line of the audit trail; `refused` is an attempt by somebody without the right.
+
+    `name` and `title` are the editor's and the story's as they are known now, "" where they are
+    not.
+    """
+
+    id: int
+    editor: int
+    kind: ActKind
+    done_at: datetime
+    refused: bool = False
+    story_id: int | None = None
+    broadcast_id: int | None = None
+    detail: str = ""
+    name: str = ""
+    title: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Broadcast:
     """The editorial act of sending one story.
 
     `message` is None until it is frozen; `fanning` says that deliveries are still being made.
+    `revision` counts the states of the message from 1. `decided_by` is the editor who let it go out
+    or called it off, None where nobody has.
     """
 
     id: int
@@ -445,6 +532,13 @@ class Broadcast:
     message: Message | None
     created_by: int | None = None
     fanning: bool = False
+    revision: int = 1
+    urgent: bool = False
+    audience: Audience = Audience()
+    decided_by: int | None = None
+    decided_at: datetime | None = None
+    paused_at: datetime | None = None
+    stopped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

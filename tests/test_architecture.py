@@ -21,6 +21,7 @@ LAYERS = [
         "enriching",
         "revisiting",
         "broadcasts",
+        "editing",
         "digests",
         "outbox",
         "probing",

@@ -522,7 +522,7 @@ class Broadcast:
 
     `message` is None until it is frozen; `fanning` says that deliveries are still being made.
     `revision` counts the states of the message from 1. `decided_by` is the editor who let it go out
-    or called it off, None where nobody has.
+    or called it off, None where nobody has; `written` that the words are an editor's own.
     """
 
     id: int
@@ -539,6 +539,7 @@ class Broadcast:
     decided_at: datetime | None = None
     paused_at: datetime | None = None
     stopped_at: datetime | None = None
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)

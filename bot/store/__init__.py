@@ -26,13 +26,16 @@ from bot.store.deliveries import (
     Unconfirmed,
 )
 from bot.store.digests import DigestVerbs, DueDigest, ListPart
+from bot.store.editing import Correction, EditingVerbs, Sending
 from bot.store.feeds import FeedAlert, FeedHealth, FeedVerbs
 from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
+from bot.store.notices import Notice, NoticeVerbs
 from bot.store.reading import ReadingVerbs
 from bot.store.relevance import Asked, Indexed, Link, Related, RelevanceVerbs, Vocabulary
 from bot.store.retractions import RetractionVerbs
+from bot.store.trail import TrailVerbs, Warrant
 from bot.store.wishes import WishVerbs
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "ArchiveForVisit",
     "Asked",
     "ClaimPlan",
+    "Correction",
     "Crowd",
     "DueDigest",
     "FeedAlert",
@@ -53,15 +57,18 @@ __all__ = [
     "ListPart",
     "Neighbour",
     "NotedMessage",
+    "Notice",
     "OutboxHealth",
     "PollPlan",
     "Recorded",
     "Related",
+    "Sending",
     "Store",
     "StoryBroadcast",
     "Unconfirmed",
     "Visit",
     "Vocabulary",
+    "Warrant",
 ]
 
 
@@ -75,6 +82,9 @@ class Store(
     BroadcastVerbs,
     ChangeVerbs,
     RetractionVerbs,
+    EditingVerbs,
+    NoticeVerbs,
+    TrailVerbs,
     ReadingVerbs,
     RelevanceVerbs,
     DeliveryVerbs,

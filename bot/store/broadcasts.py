@@ -7,25 +7,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.store.changes import restrained
-from bot.store.rows import STORY_COLUMNS, dump_message, ms, to_broadcast, to_moment, to_story
+from bot.store.notices import touch_broadcast
+from bot.store.rows import (
+    STORY_COLUMNS,
+    dump_message,
+    load_audience,
+    ms,
+    tag_key,
+    to_broadcast,
+    to_moment,
+    to_story,
+)
 from bot.store.transactional import Verbs, reading, transactional
-from bot.store.wishes import FanPart, fan_out_choosy, wanting_choosy
-from bot.types import BroadcastReport, DeliveryState, Listing
+from bot.store.wishes import EVERYBODY_WISHING, FanPart, fan_out_choosy, silence, wanting_choosy
+from bot.types import BroadcastReport, DeliveryState, Listing, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from bot.ports import Transaction
-    from bot.types import Broadcast, Message, Row, Story
+    from bot.types import Audience, Broadcast, Message, Row, Story
 
 EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(1, 4)
 ENDLESS = 2**62
-# The live subscriptions that want the story :story_id, without those that choose by more than tags.
-WANTING = (
+# The live subscriptions without those that choose by more than tags.
+PLAIN = (
     "FROM subscriptions s JOIN chats c ON c.id = s.chat_id"
-    " WHERE s.ended_at IS NULL AND c.closed_at IS NULL AND s.choosy_at IS NULL AND ("
-    " NOT EXISTS (SELECT 1 FROM subscription_tags t WHERE t.subscription_id = s.id)"
+    " WHERE s.ended_at IS NULL AND c.closed_at IS NULL AND s.choosy_at IS NULL"
+)
+UNNARROWED = "NOT EXISTS (SELECT 1 FROM subscription_tags t WHERE t.subscription_id = s.id)"
+# Of these, those that want the story :story_id.
+WANTING = (
+    f"{PLAIN} AND ({UNNARROWED}"
     " OR EXISTS (SELECT 1 FROM subscription_tags t JOIN story_tags g ON g.tag = t.tag"
     " WHERE t.subscription_id = s.id AND g.story_id = :story_id))"
 )
@@ -86,7 +100,7 @@ class BroadcastVerbs(Verbs):
             now=ms(now),
             limit=limit,
         )
-        return _with_stories(tx, sorted(rows, key=lambda row: row["id"]))
+        return with_stories(tx, sorted(rows, key=lambda row: row["id"]))
 
     @transactional
     def freeze_message(self, tx: Transaction, item: StoryBroadcast, message: Message) -> bool:
@@ -143,7 +157,7 @@ class BroadcastVerbs(Verbs):
     def find_broadcast(self, tx: Transaction, broadcast_id: int) -> StoryBroadcast | None:
         """A broadcast with its story."""
         rows = tx.fetch("SELECT * FROM broadcasts WHERE id = :id", id=broadcast_id)
-        return _with_stories(tx, rows)[0] if rows else None
+        return with_stories(tx, rows)[0] if rows else None
 
     @reading
     def list_due_broadcasts(
@@ -156,7 +170,7 @@ class BroadcastVerbs(Verbs):
             now=ms(now),
             limit=limit,
         )
-        return _with_stories(tx, rows)
+        return with_stories(tx, rows)
 
     @transactional
     def open_broadcast(
@@ -174,13 +188,18 @@ class BroadcastVerbs(Verbs):
             id=broadcast_id,
         )
         if opened:
-            _keep_message(tx, broadcast_id)
+            keep_message(tx, broadcast_id)
+            _correct_late(tx, broadcast_id, now)
+            touch_broadcast(tx, broadcast_id, now)
         return opened == 1
 
     @reading
     def list_fanning(self, tx: Transaction) -> list[int]:
-        """Open broadcasts whose fan-out is not complete, oldest first."""
-        rows = tx.fetch("SELECT id FROM broadcasts WHERE fan_cursor IS NOT NULL ORDER BY id")
+        """Open broadcasts whose fan-out is not complete or paused, oldest first."""
+        rows = tx.fetch(
+            "SELECT id FROM broadcasts WHERE fan_cursor IS NOT NULL AND paused_at IS NULL"
+            " ORDER BY id"
+        )
         return [row["id"] for row in rows]
 
     @transactional
@@ -196,16 +215,26 @@ class BroadcastVerbs(Verbs):
 
         At most `most` subscriptions are looked at, so that nobody else waits long. They are due
         at once, or at `due_at`; for those that want it later the story is held. Gives the number
-        made, or None where the fan-out is complete. It may be repeated.
+        made, or None where the fan-out is complete or paused. It may be repeated.
         """
         rows = tx.fetch(
-            "SELECT story_id, fan_cursor, urgent_at, opened_at FROM broadcasts"
-            " WHERE id = :id AND fan_cursor IS NOT NULL",
+            "SELECT story_id, fan_cursor, urgent_at, opened_at, audience FROM broadcasts"
+            " WHERE id = :id AND fan_cursor IS NOT NULL AND paused_at IS NULL",
             id=broadcast_id,
         )
         if not rows:
             return None
         cursor = rows[0]["fan_cursor"]
+        audience = load_audience(rows[0]["audience"])
+        urgent, story_id = rows[0]["urgent_at"] is not None, rows[0]["story_id"]
+        lane = URGENT_LANE if urgent else ROUTINE_LANE
+        if cursor == 0 and audience.reach is Reach.CHATS:
+            _fan_out_strangers(
+                tx,
+                FanPart(broadcast_id, story_id, 0, 0, lane, audience=audience),
+                due_at or now,
+                now,
+            )
         looked_at = tx.fetch(
             "SELECT MAX(id) AS last FROM (SELECT id FROM subscriptions WHERE id > :cursor"
             " ORDER BY id LIMIT :most) part",
@@ -218,17 +247,17 @@ class BroadcastVerbs(Verbs):
         )
         if last is None:
             return None
-        urgent, story_id = rows[0]["urgent_at"] is not None, rows[0]["story_id"]
         part = FanPart(
             broadcast_id,
             story_id,
             cursor,
             last,
-            URGENT_LANE if urgent else ROUTINE_LANE,
+            lane,
             urgent,
             # A tag that comes later fans out anew, but not to those who came later.
             f"{_not_reached(tx, story_id, broadcast_id)}"
             f" AND s.created_at <= {rows[0]['opened_at']}",
+            audience,
         )
         return _fan_out_plain(tx, part, due_at or now, now) + fan_out_choosy(
             tx, part, due_at or now, now
@@ -317,7 +346,7 @@ class BroadcastVerbs(Verbs):
             limit=limit,
             now=ms(now),
         )
-        return _with_stories(tx, rows)
+        return with_stories(tx, rows)
 
     @transactional
     def record_revision(
@@ -340,46 +369,32 @@ class BroadcastVerbs(Verbs):
         )
         if not is_open:
             return 0
-        _keep_message(tx, broadcast_id)
+        keep_message(tx, broadcast_id)
         if message == stale.broadcast.message:
             return 0
-        _note_edit(tx, broadcast_id, now)
-        return tx.execute(
-            "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, preview,"
-            " state, due_at, created_at) SELECT broadcast_id, 'edit', :lane, chat_id, thread_id,"
-            " preview, 'pending', :now, :now FROM deliveries WHERE broadcast_id = :id"
-            " AND action = 'send' AND state IN ('sending', 'unknown', 'sent')"
-            " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO UPDATE SET"
-            " state = 'pending', due_at = :now, attempt = deliveries.attempt + 1, failures = 0,"
-            " lease_until = NULL, error = NULL, settled_at = NULL"
-            " WHERE deliveries.state NOT IN ('pending', 'sending')",
-            lane=EDIT_LANE,
-            now=ms(now),
-            id=broadcast_id,
-        )
+        note_edit(tx, broadcast_id, now)
+        return queue_edits(tx, broadcast_id, now)
 
     @reading
     def report_broadcast(self, tx: Transaction, broadcast_id: int) -> BroadcastReport:
-        """How many sends of a broadcast stand in each state."""
-        rows = tx.fetch(
-            "SELECT state, COUNT(*) AS number FROM deliveries"
-            " WHERE broadcast_id = :id AND action = 'send' GROUP BY state",
-            id=broadcast_id,
-        )
-        return BroadcastReport(
-            broadcast_id, {DeliveryState(row["state"]): row["number"] for row in rows}
-        )
+        """How many sends of a broadcast stand in each state; what is parked counts as pending."""
+        return report_broadcast(tx, broadcast_id)
 
     @reading
-    def count_audience(self, tx: Transaction, story_id: int) -> int:
+    def count_audience(
+        self, tx: Transaction, story_id: int, audience: Audience = EVERYBODY_WISHING
+    ) -> int:
         """How many destinations a broadcast of this story would reach now."""
-        rows = tx.fetch(
-            f"SELECT COUNT(*) AS number {WANTING}",
-            story_id=story_id,
-        )
-        plain: int = rows[0]["number"]
-        everyone = FanPart(0, story_id, 0, ENDLESS, ROUTINE_LANE)
-        return plain + len(wanting_choosy(tx, everyone))
+        where, tags = wanting(audience)
+        rows = tx.fetch(f"SELECT COUNT(*) AS number {where}", story_id=story_id, **tags)
+        number: int = rows[0]["number"]
+        everyone = FanPart(0, story_id, 0, ENDLESS, ROUTINE_LANE, audience=audience)
+        number += len(wanting_choosy(tx, everyone))
+        if audience.reach is Reach.CHATS:
+            chosen = f"c.id IN ({_listed(audience.chats) or 0})"
+            rows = tx.fetch(f"SELECT COUNT(*) AS number {STRANGERS} AND {chosen}")
+            number += rows[0]["number"]
+        return number
 
     @reading
     def count_reached(self, tx: Transaction, story_id: int) -> int:
@@ -392,6 +407,18 @@ class BroadcastVerbs(Verbs):
         )
         number: int = rows[0]["number"]
         return number
+
+
+def report_broadcast(tx: Transaction, broadcast_id: int) -> BroadcastReport:
+    """How many sends of a broadcast stand in each state; what is parked counts as pending."""
+    rows = tx.fetch(
+        "SELECT CASE WHEN parked_at IS NOT NULL THEN 'pending' ELSE state END AS stage,"
+        " COUNT(*) AS number FROM deliveries WHERE broadcast_id = :id AND action = 'send'"
+        " GROUP BY CASE WHEN parked_at IS NOT NULL THEN 'pending' ELSE state END",
+        id=broadcast_id,
+    )
+    counts = {DeliveryState(row["stage"]): row["number"] for row in rows}
+    return BroadcastReport(broadcast_id, counts)
 
 
 def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
@@ -412,18 +439,60 @@ def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
     return (
         f"{by_digest} AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
         " AND r.action = 'send' AND r.chat_id = s.chat_id AND r.thread_id = s.thread_id"
-        " AND (r.list_id IS NOT NULL OR r.state IN ('pending', 'sending', 'unknown', 'sent')))"
+        " AND (r.list_id IS NOT NULL OR r.parked_at IS NOT NULL"
+        " OR r.state IN ('pending', 'sending', 'unknown', 'sent')))"
+    )
+
+
+def wanting(audience: Audience) -> tuple[str, dict[str, str]]:
+    """The subscriptions `s` of an audience that choose by no more than tags, and parameters."""
+    match audience.reach:
+        case Reach.WISHING:
+            return WANTING, {}
+        case Reach.EVERYONE:
+            return PLAIN, {}
+        case Reach.CHATS:
+            return f"{PLAIN} AND s.chat_id IN ({_listed(audience.chats) or 0})", {}
+        case Reach.TAGS:
+            tags = {f"tag{at}": tag_key(tag) for at, tag in enumerate(audience.tags)}
+            named = ", ".join(f":{name}" for name in tags) or "NULL"
+            condition = (
+                f"({UNNARROWED} OR EXISTS (SELECT 1 FROM subscription_tags t"
+                f" WHERE t.subscription_id = s.id AND t.tag IN ({named})))"
+            )
+            return f"{PLAIN} AND {condition}", tags
+
+
+STRANGERS = (
+    "FROM chats c WHERE c.closed_at IS NULL AND NOT EXISTS (SELECT 1 FROM subscriptions s"
+    " WHERE s.chat_id = c.id AND s.ended_at IS NULL)"
+)
+
+
+def _fan_out_strangers(tx: Transaction, part: FanPart, due_at: datetime, now: datetime) -> int:
+    """Deliver to the chosen chats that do not subscribe."""
+    return tx.execute(
+        "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, state, due_at,"
+        " created_at) SELECT :broadcast_id, 'send', :lane, c.id, 0, 'pending', :due_at, :now"
+        f" {STRANGERS} AND c.id IN ({_listed(part.audience.chats) or 0}) ORDER BY c.id"
+        " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
+        broadcast_id=part.broadcast_id,
+        lane=part.lane,
+        due_at=ms(due_at),
+        now=ms(now),
     )
 
 
 def _fan_out_plain(tx: Transaction, part: FanPart, due_at: datetime, now: datetime) -> int:
+    where, tags = wanting(part.audience)
     return tx.execute(
         "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
         " preview, state, due_at, created_at)"
-        " SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, s.silent_at, s.preview,"
-        f" 'pending', :due_at, :now {WANTING} AND s.id > :after AND s.id <= :last"
+        f" SELECT :broadcast_id, 'send', :lane, s.chat_id, s.thread_id, {silence(part)}, s.preview,"
+        f" 'pending', :due_at, :now {where} AND s.id > :after AND s.id <= :last"
         f" {part.unless} ORDER BY s.id"
         " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
+        **tags,
         broadcast_id=part.broadcast_id,
         lane=part.lane,
         story_id=part.story_id,
@@ -434,7 +503,34 @@ def _fan_out_plain(tx: Transaction, part: FanPart, due_at: datetime, now: dateti
     )
 
 
-def _note_edit(tx: Transaction, broadcast_id: int, now: datetime) -> None:
+def _correct_late(tx: Transaction, broadcast_id: int, now: datetime) -> None:
+    """What was approved goes out as it is, and is corrected where its story has changed since."""
+    tx.execute(
+        "UPDATE broadcasts SET stale_at = :now WHERE id = :id AND written_at IS NULL"
+        " AND story_revision < (SELECT s.revision FROM stories s WHERE s.id = story_id)",
+        now=ms(now),
+        id=broadcast_id,
+    )
+
+
+def queue_edits(tx: Transaction, broadcast_id: int, now: datetime) -> int:
+    """Queue an edit of each message of a broadcast that went out; gives their number."""
+    return tx.execute(
+        "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, preview,"
+        " state, due_at, created_at) SELECT broadcast_id, 'edit', :lane, chat_id, thread_id,"
+        " preview, 'pending', :now, :now FROM deliveries WHERE broadcast_id = :id"
+        " AND action = 'send' AND state IN ('sending', 'unknown', 'sent')"
+        " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO UPDATE SET"
+        " state = 'pending', due_at = :now, attempt = deliveries.attempt + 1, failures = 0,"
+        " lease_until = NULL, error = NULL, settled_at = NULL"
+        " WHERE deliveries.state NOT IN ('pending', 'sending')",
+        lane=EDIT_LANE,
+        now=ms(now),
+        id=broadcast_id,
+    )
+
+
+def note_edit(tx: Transaction, broadcast_id: int, now: datetime) -> None:
     """Count an edit of a broadcast, and say when the next one may come."""
     row = tx.fetch("SELECT edits, edited_at FROM broadcasts WHERE id = :id", id=broadcast_id)[0]
     edits, next_at = restrained(row["edits"], to_moment(row["edited_at"]), now)
@@ -448,7 +544,7 @@ def _note_edit(tx: Transaction, broadcast_id: int, now: datetime) -> None:
     )
 
 
-def _keep_message(tx: Transaction, broadcast_id: int) -> None:
+def keep_message(tx: Transaction, broadcast_id: int) -> None:
     """Keep the message of each revision: a send under way carries the one that it began with."""
     tx.execute(
         "INSERT INTO broadcast_messages (broadcast_id, revision, message)"
@@ -457,7 +553,8 @@ def _keep_message(tx: Transaction, broadcast_id: int) -> None:
     )
 
 
-def _with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
+def with_stories(tx: Transaction, rows: list[Row]) -> list[StoryBroadcast]:
+    """Rows of broadcasts with their stories."""
     return [
         StoryBroadcast(
             to_broadcast(row),
@@ -499,7 +596,7 @@ def insert_list(
         listing=None if listing is None else listing.value,
     )
     list_id: int = rows[0]["id"]
-    _keep_message(tx, list_id)
+    keep_message(tx, list_id)
     tx.execute_many(
         "INSERT INTO broadcast_stories (broadcast_id, story_id, position)"
         " VALUES (:list_id, :story_id, :position)",

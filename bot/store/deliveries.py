@@ -46,7 +46,8 @@ READY = (
 UNDER_WAY = "state IN ('sending', 'unknown')"
 IS_RETRACTED = (
     "deliveries.action <> 'retract' AND EXISTS (SELECT 1 FROM broadcasts b"
-    " WHERE b.id = deliveries.broadcast_id AND b.state = 'retracted')"
+    " WHERE b.id = deliveries.broadcast_id AND (b.state = 'retracted'"
+    " OR b.stopped_at IS NOT NULL AND deliveries.action = 'send'))"
 )
 # What becomes of a delivery that had no effect.
 AGAIN = (

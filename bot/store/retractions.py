@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.store.notices import touch_story
 from bot.store.rows import dump_message, ms
 from bot.store.transactional import Verbs, transactional
 
@@ -37,38 +38,44 @@ class RetractionVerbs(Verbs):
         other stories share becomes stale, so that it is made anew without this one. Gives the
         number of messages to take back, None where the story was withdrawn before.
         """
-        withdrawn = tx.execute(
-            "UPDATE stories SET withdrawn_at = :now WHERE id = :id AND withdrawn_at IS NULL",
-            now=ms(now),
-            id=story_id,
-        )
-        if not withdrawn:
-            return None
-        tx.execute(
-            "UPDATE broadcasts SET state = 'cancelled' WHERE story_id = :id"
-            " AND state IN ('draft', 'scheduled')",
-            id=story_id,
-        )
-        rows = tx.fetch(
-            f"SELECT b.id FROM broadcasts b WHERE b.state = 'open' AND ({NOTHING_LEFT})",
-            id=story_id,
-        )
-        tx.execute(
-            "UPDATE broadcasts SET stale_at ="
-            " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END, edit_due_at = NULL"
-            " WHERE state = 'open'"
-            " AND id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id)",
-            now=ms(now),
-            id=story_id,
-        )
-        return sum(_retract(tx, row["id"], note, now) for row in rows)
+        return retract_story(tx, story_id, note, now)
+
+
+def retract_story(tx: Transaction, story_id: int, note: Message, now: datetime) -> int | None:
+    """Withdraw a story and take back what was sent; None where that was done before."""
+    withdrawn = tx.execute(
+        "UPDATE stories SET withdrawn_at = :now WHERE id = :id AND withdrawn_at IS NULL",
+        now=ms(now),
+        id=story_id,
+    )
+    if not withdrawn:
+        return None
+    tx.execute(
+        "UPDATE broadcasts SET state = 'cancelled' WHERE story_id = :id"
+        " AND state IN ('draft', 'scheduled')",
+        id=story_id,
+    )
+    rows = tx.fetch(
+        f"SELECT b.id FROM broadcasts b WHERE b.state = 'open' AND ({NOTHING_LEFT})",
+        id=story_id,
+    )
+    tx.execute(
+        "UPDATE broadcasts SET stale_at ="
+        " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END, edit_due_at = NULL"
+        " WHERE state = 'open'"
+        " AND id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id)",
+        now=ms(now),
+        id=story_id,
+    )
+    touch_story(tx, story_id, now)
+    return sum(_retract(tx, row["id"], note, now) for row in rows)
 
 
 def _retract(tx: Transaction, broadcast_id: int, note: Message, now: datetime) -> int:
     """End an open broadcast; a send under way is waited for, since its chat is left alone."""
     tx.execute(
         "UPDATE broadcasts SET state = 'retracted', message = :note, revision = revision + 1,"
-        " stale_at = NULL, fan_cursor = NULL WHERE id = :id",
+        " stale_at = NULL, fan_cursor = NULL, halted_at = NULL WHERE id = :id",
         note=dump_message(note),
         id=broadcast_id,
     )
@@ -79,8 +86,9 @@ def _retract(tx: Transaction, broadcast_id: int, note: Message, now: datetime) -
     )
     tx.execute(
         "UPDATE deliveries SET state = CASE WHEN state = 'pending' THEN 'cancelled' ELSE state END,"
-        " settled_at = COALESCE(settled_at, :now), unconfirmed_at = NULL"
-        " WHERE broadcast_id = :id AND (state = 'pending' OR unconfirmed_at IS NOT NULL)",
+        " settled_at = COALESCE(settled_at, :now), unconfirmed_at = NULL, parked_at = NULL"
+        " WHERE broadcast_id = :id AND (state = 'pending' OR unconfirmed_at IS NOT NULL"
+        " OR parked_at IS NOT NULL)",
         now=ms(now),
         id=broadcast_id,
     )

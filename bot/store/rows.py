@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.types import (
     Action,
+    Audience,
     Broadcast,
     BroadcastState,
     Button,
@@ -18,6 +19,7 @@ from bot.types import (
     FeedForPoll,
     Message,
     Preview,
+    Reach,
     Story,
 )
 
@@ -126,6 +128,14 @@ def to_broadcast(row: Row) -> Broadcast:
         message=None if row["message"] is None else load_message(row["message"]),
         created_by=row["created_by"],
         fanning=row["fan_cursor"] is not None,
+        revision=row["revision"],
+        urgent=row["urgent_at"] is not None,
+        audience=load_audience(row["audience"]),
+        decided_by=row["decided_by"],
+        decided_at=to_moment(row["decided_at"]),
+        paused_at=to_moment(row["paused_at"]),
+        stopped_at=to_moment(row["stopped_at"]),
+        written=row["written_at"] is not None,
     )
 
 
@@ -175,6 +185,24 @@ def load_message(text: str) -> Message:
         buttons=tuple(tuple(Button(**button) for button in row) for row in value["buttons"]),
         preview_url=value["preview_url"],
     )
+
+
+def dump_audience(audience: Audience) -> str | None:
+    """An audience as JSON text; None for the usual one."""
+    if audience == Audience():
+        return None
+    return json.dumps(
+        {"reach": audience.reach.value, "tags": audience.tags, "chats": audience.chats},
+        ensure_ascii=False,
+    )
+
+
+def load_audience(text: str | None) -> Audience:
+    """The audience that dump_audience wrote."""
+    if text is None:
+        return Audience()
+    value = json.loads(text)
+    return Audience(Reach(value["reach"]), tuple(value["tags"]), tuple(value["chats"]))
 
 
 def dump_tags(tags: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.store.rows import STORY_COLUMNS, ms, tag_key, to_story
 from bot.store.transactional import Verbs, reading, transactional
-from bot.types import Narrowing, Pace, Preview, Rhythm, Subscription
+from bot.types import Audience, Narrowing, Pace, Preview, Reach, Rhythm, Subscription
 from bot.wishes import Choice, Told, held_until, keyword_key, told, wants, zone_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bot.ports import Transaction
     from bot.types import Row, Story
 
+EVERYBODY_WISHING = Audience()
 KEYWORD, WITHOUT, WITHOUT_TAG = "keyword", "without", "without_tag"
 # Live subscriptions with a wish that SQL alone cannot answer.
 CHOOSY = (
@@ -31,6 +32,7 @@ class FanPart:
     """A part of a fan-out: the subscriptions above `after_id`, up to `last_id`.
 
     `unless` is a condition on subscriptions `s` that leaves out those the story reached before.
+    What is urgent rings everywhere.
     """
 
     broadcast_id: int
@@ -40,6 +42,7 @@ class FanPart:
     lane: int
     urgent: bool = False
     unless: str = ""
+    audience: Audience = EVERYBODY_WISHING
 
 
 class WishVerbs(Verbs):
@@ -147,7 +150,16 @@ def wanting_choosy(tx: Transaction, part: FanPart) -> list[Row]:
     )
     if not rows:
         return []
-    tells = told_of(tx, _story(tx, part.story_id))
+    match part.audience.reach:
+        case Reach.EVERYONE:
+            return rows
+        case Reach.CHATS:
+            return [row for row in rows if row["chat_id"] in part.audience.chats]
+        case Reach.TAGS:
+            keys = [tag_key(tag) for tag in part.audience.tags]
+            tells = told(_story(tx, part.story_id), keys)
+        case Reach.WISHING:
+            tells = told_of(tx, _story(tx, part.story_id))
     choices = choices_of(tx, part.after_id, part.last_id)
     return [row for row in rows if wants(choices.get(row["id"], Choice()), tells)]
 
@@ -159,7 +171,7 @@ def deliver_to(
     return tx.execute(
         "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
         " preview, state, due_at, created_at) SELECT :broadcast_id, 'send', :lane, s.chat_id,"
-        " s.thread_id, s.silent_at, s.preview, 'pending', :due_at, :now FROM subscriptions s"
+        f" s.thread_id, {silence(part)}, s.preview, 'pending', :due_at, :now FROM subscriptions s"
         f" WHERE s.id IN ({listed(subscription_ids)}) ORDER BY s.id"
         " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
         broadcast_id=part.broadcast_id,
@@ -167,6 +179,11 @@ def deliver_to(
         due_at=ms(due_at),
         now=ms(now),
     )
+
+
+def silence(part: FanPart) -> str:
+    """What says of a subscription `s` that its message makes no sound."""
+    return "CAST(NULL AS BIGINT)" if part.urgent else "s.silent_at"
 
 
 def choices_of(tx: Transaction, after_id: int, last_id: int) -> dict[int, Choice]:

@@ -105,11 +105,14 @@ class Ordeal:
             self.sandbox.say(reader, reader, "/latest")
 
     async def settle(self) -> None:
-        """Wait until every delivery is settled."""
+        """Wait until there is a delivery for each place, and all are settled."""
         async with asyncio.timeout(LONGEST_S):
-            while self.talkers or self.unsettled():
+            while self.talkers or self.unsettled() or self.made() < len(self.places):
                 self.let_talk()
                 await asyncio.sleep(0.05)
+
+    def made(self) -> int:
+        return self.query("SELECT COUNT(*) FROM deliveries WHERE action = 'send'")
 
     def unsettled(self) -> int:
         return self.query(f"SELECT COUNT(*) FROM deliveries WHERE state NOT IN {SETTLED}")

@@ -16,6 +16,7 @@ from bot.store.changes import (
     Visit,
 )
 from bot.store.clicks import ClickVerbs
+from bot.store.console import ConsoleVerbs, LinkState, StoredTemplate
 from bot.store.deliveries import (
     ClaimPlan,
     DeliveryVerbs,
@@ -28,6 +29,14 @@ from bot.store.deliveries import (
 from bot.store.digests import DigestVerbs, DueDigest, ListPart
 from bot.store.editing import Correction, EditingVerbs, Sending
 from bot.store.feeds import FeedAlert, FeedHealth, FeedVerbs
+from bot.store.glances import (
+    AudienceGlance,
+    FeedGlance,
+    GlanceVerbs,
+    LedgerLine,
+    MessageState,
+    StoryGlance,
+)
 from bot.store.hubs import HubDoor, HubHealth, HubVerbs
 from bot.store.inbox import InboxVerbs
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
@@ -42,19 +51,24 @@ __all__ = [
     "Absence",
     "ArchiveForVisit",
     "Asked",
+    "AudienceGlance",
     "ClaimPlan",
     "Correction",
     "Crowd",
     "DueDigest",
     "FeedAlert",
+    "FeedGlance",
     "FeedHealth",
     "FeedListing",
     "HubDoor",
     "HubHealth",
     "Indexed",
     "KnownIds",
+    "LedgerLine",
     "Link",
+    "LinkState",
     "ListPart",
+    "MessageState",
     "Neighbour",
     "NotedMessage",
     "Notice",
@@ -64,7 +78,9 @@ __all__ = [
     "Related",
     "Sending",
     "Store",
+    "StoredTemplate",
     "StoryBroadcast",
+    "StoryGlance",
     "Unconfirmed",
     "Visit",
     "Vocabulary",
@@ -90,5 +106,7 @@ class Store(
     DeliveryVerbs,
     InboxVerbs,
     ClickVerbs,
+    ConsoleVerbs,
+    GlanceVerbs,
 ):
     """The one door to the database."""

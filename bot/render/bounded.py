@@ -182,21 +182,33 @@ def _printable(value: Any) -> Any:
 
 
 class ShareTemplate:
-    """One compiled share template. Raises TemplateError where its source does not compile."""
+    """One compiled share template. Raises TemplateError where its source does not compile.
 
-    def __init__(self, path: Path) -> None:
-        self.file = str(path)
-        self._environment = BoundedEnvironment(autoescape=path.name.endswith(".html.j2"))
+    `name` is that of its file, which says whether values are escaped; `place` is what errors name.
+    """
+
+    def __init__(self, name: str, source: str, place: str) -> None:
+        self.file = place
+        self.source = source
+        self._environment = BoundedEnvironment(autoescape=name.endswith(".html.j2"))
         try:
-            self.source = path.read_text(encoding="utf-8")
-            code = self._environment.compile(self.source, path.name, self.file)
+            code = self._environment.compile(source, name, place)
         except TemplateSyntaxError as error:
-            raise TemplateError(self.file, error.lineno, error.message or "syntax") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise TemplateError(self.file, None, f"cannot be read: {error}") from error
+            raise TemplateError(place, error.lineno, error.message or "syntax") from error
+        except (RecursionError, SyntaxError, ValueError) as error:
+            raise TemplateError(place, None, _reason(error)) from error
         self._template: Template = self._environment.template_class.from_code(
             self._environment, code, self._environment.make_globals(None)
         )
+
+    @classmethod
+    def read(cls, path: Path) -> ShareTemplate:
+        """Compile a file. Raises TemplateError, also where it cannot be read."""
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TemplateError(str(path), None, f"cannot be read: {error}") from error
+        return cls(path.name, source, str(path))
 
     def render(self, values: Mapping[str, Any]) -> str:
         """Render within the bounds. Raises TemplateError with the line that failed."""

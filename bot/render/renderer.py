@@ -39,7 +39,7 @@ from bot.text import (
 from bot.types import Button, Listing, Message, Platform, ShareLinks, ShareSheet, ShareTexts, Story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
@@ -172,10 +172,10 @@ class Renderer:
     """Renders stories for every platform, and templates for the surfaces.
 
     `builtin` is the folder that holds share/, chat/ and web/; share templates in `custom`, in the
-    sandbox, come before the built-in ones. `faults` names every custom template that is not used,
-    and why. `locale` chooses the language of public texts, `zone` that of times. `short_at` is the
-    public address that serves our own short links, None where they are not used; `copy_short`
-    says that the copy button copies the short URL.
+    sandbox, come before the built-in ones, and stored ones before these. `faults` names every
+    custom template that is not used, and why. `locale` chooses the language of public texts, `zone`
+    that of times. `short_at` is the public address that serves our own short links, None where they
+    are not used; `copy_short` says that the copy button copies the short URL.
     """
 
     def __init__(
@@ -206,10 +206,11 @@ class Renderer:
         )
         self._surfaces.filters["local"] = self._local
         self._builtin = {
-            platform: ShareTemplate(_first(_candidates(builtin, self._locale, name)))
+            platform: ShareTemplate.read(_first(_candidates(builtin, self._locale, name)))
             for platform, name in _FILES.items()
         }
         self._custom: dict[Platform, ShareTemplate] = {}
+        self._stored: dict[Platform, ShareTemplate] = {}
         self.faults = tuple(self._load_custom(custom)) if custom else ()
 
     def share_sheet(self, story: Story, *, related: bool = True) -> ShareSheet:
@@ -294,6 +295,44 @@ class Renderer:
             return canonical(story.short_url) or url
         return tagged(url, platform) if self._utm and platform not in _UNTAGGED else url
 
+    def use_stored(self, sources: Mapping[Platform, str]) -> list[TemplateError]:
+        """Let these templates come before all others, in place of those that did so far.
+
+        Gives the fault of each that is not used.
+        """
+        used, faults = {}, []
+        for platform, source in sources.items():
+            try:
+                used[platform] = self._tried(platform, _written(platform, source))
+            except TemplateError as error:
+                faults.append(error)
+        self._stored = used
+        return faults
+
+    def try_template(
+        self, platform: Platform, source: str, stories: Sequence[Story] = ()
+    ) -> list[str]:
+        """Check a template that is not in use, and render these stories with it.
+
+        Gives Telegram HTML for Telegram, else plain text. Raises TemplateError.
+        """
+        template = self._tried(platform, _written(platform, source))
+        return [self._fitted(platform, template, _cleaned(story)) for story in stories]
+
+    def template_source(self, platform: Platform) -> str:
+        """Give the template that is used where none is stored."""
+        return (self._custom.get(platform) or self._builtin[platform]).source
+
+    def _tried(self, platform: Platform, template: ShareTemplate) -> ShareTemplate:
+        """Give a template that bears all samples. Raises TemplateError."""
+        for sample in _samples():
+            self._fitted(platform, template, _cleaned(sample))
+        return template
+
+    def _chosen(self, platform: Platform) -> Iterator[ShareTemplate]:
+        """Give the newsroom's own templates, the first choice first."""
+        return (chosen[platform] for chosen in (self._stored, self._custom) if platform in chosen)
+
     def _copied(self, story: Story) -> str:
         """Give the copyable URL."""
         return self.link(story, Platform.COPY) if self._copy_short else story.url
@@ -320,10 +359,9 @@ class Renderer:
             return moment
 
     def _text(self, platform: Platform, story: Story) -> str:
-        custom = self._custom.get(platform)
-        if custom is not None:
+        for template in self._chosen(platform):
             try:
-                return self._fitted(platform, custom, story)
+                return self._fitted(platform, template, story)
             except TemplateError as error:
                 self._log.exception(
                     "template failed",
@@ -394,7 +432,7 @@ class Renderer:
         """Give a message that fits into a link, "" where none of its form does."""
         if quoted_length(text) <= room:
             return text
-        template = self._custom.get(platform) or self._builtin[platform]
+        template = next(self._chosen(platform), self._builtin[platform])
         form = _whatsapp_of if platform is Platform.WHATSAPP else _text_of
         draft = self._draft(platform, story)
         try:
@@ -442,9 +480,7 @@ class Renderer:
         for platform, name in _FILES.items():
             for path in filter(lambda path: path.exists(), _candidates(folder, self._locale, name)):
                 try:
-                    template = ShareTemplate(path)
-                    for sample in _samples():
-                        self._fitted(platform, template, _cleaned(sample))
+                    template = self._tried(platform, ShareTemplate.read(path))
                 except TemplateError as error:
                     yield error
                 else:
@@ -567,6 +603,11 @@ def _language(code: str) -> str:
 
 def _candidates(folder: Path, language: str, name: str) -> tuple[Path, Path]:
     return folder / "share" / language / name, folder / "share" / name
+
+
+def _written(platform: Platform, source: str) -> ShareTemplate:
+    """Compile what an editor wrote; browsers send its line ends as two characters."""
+    return ShareTemplate(_FILES[platform], source.replace("\r\n", "\n"), platform.value)
 
 
 def _first(paths: tuple[Path, Path]) -> Path:

@@ -44,6 +44,7 @@ from bot.store.notices import Notice, NoticeVerbs
 from bot.store.reading import ReadingVerbs
 from bot.store.relevance import Asked, Indexed, Link, Related, RelevanceVerbs, Vocabulary
 from bot.store.retractions import RetractionVerbs
+from bot.store.statistics import SpanNumbers, StatisticsVerbs
 from bot.store.trail import TrailVerbs, Warrant
 from bot.store.wishes import WishVerbs
 
@@ -77,6 +78,7 @@ __all__ = [
     "Recorded",
     "Related",
     "Sending",
+    "SpanNumbers",
     "Store",
     "StoredTemplate",
     "StoryBroadcast",
@@ -101,6 +103,7 @@ class Store(
     EditingVerbs,
     NoticeVerbs,
     TrailVerbs,
+    StatisticsVerbs,
     ReadingVerbs,
     RelevanceVerbs,
     DeliveryVerbs,

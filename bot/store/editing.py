@@ -17,6 +17,7 @@ from bot.store.broadcasts import (
     with_stories,
 )
 from bot.store.deliveries import AGAIN
+from bot.store.newsroom import record_own_story
 from bot.store.notices import touch_broadcast, touch_story
 from bot.store.retractions import retract_story
 from bot.store.rows import dump_audience, dump_message, ms, to_broadcast
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from bot.ports import Transaction
     from bot.store.trail import Warrant
-    from bot.types import Action, Audience, Broadcast, BroadcastReport, Message, Story
+    from bot.types import Action, Audience, Broadcast, BroadcastReport, Message, Sighting, Story
 
 STOPPED = "stopped"
 PENDING = "state = 'pending'"
@@ -79,23 +80,39 @@ class EditingVerbs(Verbs):
         warrant: Warrant,
         story_id: int,
         message: Message,
-        *,
-        written: bool,
     ) -> Broadcast:
         """Queue a broadcast that waits for its editor, with the message that is shown."""
         allow(tx, warrant)
         rows = tx.fetch(
             "INSERT INTO broadcasts (story_id, state, message, created_by, created_at, offered_at,"
-            " written_at, story_revision) VALUES (:story_id, 'draft', :message, :editor, :now,"
-            " :now, :written_at, (SELECT revision FROM stories WHERE id = :story_id)) RETURNING *",
+            " story_revision) VALUES (:story_id, 'draft', :message, :editor, :now, :now,"
+            " (SELECT revision FROM stories WHERE id = :story_id)) RETURNING *",
             story_id=story_id,
             message=dump_message(message),
             editor=warrant.editor,
             now=ms(warrant.now),
-            written_at=ms(warrant.now) if written else None,
         )
         note(tx, warrant, ActKind.DRAFT, broadcast_id=rows[0]["id"])
         return to_broadcast(rows[0])
+
+    @transactional
+    def record_written_draft(
+        self, tx: Transaction, warrant: Warrant, sighting: Sighting, feed_url: str, message: Message
+    ) -> tuple[Broadcast, Story]:
+        """Store an editor's own text as a story and queue its broadcast, both or neither."""
+        allow(tx, warrant)
+        story = record_own_story(tx, sighting, feed_url, warrant.now)
+        rows = tx.fetch(
+            "INSERT INTO broadcasts (story_id, state, message, created_by, created_at, offered_at,"
+            " written_at, story_revision) VALUES (:story_id, 'draft', :message, :editor, :now,"
+            " :now, :now, 1) RETURNING *",
+            story_id=story.id,
+            message=dump_message(message),
+            editor=warrant.editor,
+            now=ms(warrant.now),
+        )
+        note(tx, warrant, ActKind.DRAFT, broadcast_id=rows[0]["id"])
+        return to_broadcast(rows[0]), story
 
     @transactional
     def rewrite_broadcast(
@@ -483,7 +500,8 @@ def _keep_story(tx: Transaction, story: Story) -> bool:
     """Write what an editor says of a story; what identifies it stays."""
     changed = tx.execute(
         "UPDATE stories SET title = :title, summary = :summary, url = :url,"
-        " revision = revision + 1 WHERE id = :id AND withdrawn_at IS NULL",
+        " short_url = CASE WHEN url = :url THEN short_url END, revision = revision + 1"
+        " WHERE id = :id AND withdrawn_at IS NULL",
         title=story.title,
         summary=story.summary,
         url=story.url,

@@ -72,14 +72,7 @@ class NewsroomVerbs(Verbs):
         self, tx: Transaction, sighting: Sighting, feed_url: str, now: datetime
     ) -> Story:
         """Store a story that no feed has shown yet; gives the stored one where it is known."""
-        tx.execute(
-            "INSERT INTO feeds (url, due_at, retired_at) VALUES (:url, :now, :now)"
-            " ON CONFLICT (url) DO NOTHING",
-            url=feed_url,
-            now=ms(now),
-        )
-        feed_id = tx.fetch("SELECT id FROM feeds WHERE url = :url", url=feed_url)[0]["id"]
-        insert_story(tx, feed_id, sighting, now)
+        insert_story(tx, _own_feed(tx, feed_url, now), sighting, now)
         rows = _select_stories(tx, "s.story_key = :key", key=sighting.key)
         if not rows:
             raise NotFoundError(f"no story under {sighting.key}")
@@ -191,6 +184,27 @@ def record_sightings(
         known.id for known, sighting in revised if revise_story(tx, known, sighting, plan.now)
     ]
     return Recorded(tuple(new_ids), tuple(revised_ids))
+
+
+def record_own_story(tx: Transaction, sighting: Sighting, feed_url: str, now: datetime) -> Story:
+    """Store a story that no feed shows and no address identifies. Raises NotFoundError."""
+    story_id = insert_story(tx, _own_feed(tx, feed_url, now), sighting, now)
+    rows = _select_stories(tx, "s.id = :id", id=story_id)
+    if not rows:
+        raise NotFoundError("another story holds this identity")
+    return to_story(rows[0])
+
+
+def _own_feed(tx: Transaction, feed_url: str, now: datetime) -> int:
+    """The feed that holds what editors bring; it is never polled."""
+    tx.execute(
+        "INSERT INTO feeds (url, due_at, retired_at) VALUES (:url, :now, :now)"
+        " ON CONFLICT (url) DO NOTHING",
+        url=feed_url,
+        now=ms(now),
+    )
+    feed_id: int = tx.fetch("SELECT id FROM feeds WHERE url = :url", url=feed_url)[0]["id"]
+    return feed_id
 
 
 def insert_story(tx: Transaction, feed_id: int, sighting: Sighting, now: datetime) -> int | None:

@@ -31,7 +31,7 @@ from bot.store import Store
 from bot.store.clicks import warmed
 from bot.types import Click, ClickKind, Platform
 from bot.visitors import is_ahead_of_time, is_machine
-from bot.web.health import metrics_text
+from bot.web.metrics import metrics_text
 from bot.web.short import ShortLinks
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from bot.errors import DatabaseError
 from bot.web.assets import Assets
-from bot.web.health import find_faults, metrics_text
+from bot.web.health import find_faults
+from bot.web.metrics import metrics_text
 from bot.web.ping import Pings
 from bot.web.share import SharePages
 from bot.web.short import ShortLinks

@@ -1,21 +1,14 @@
-"""Readiness and metrics, from what the database says."""
+"""Readiness, from what the database says."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from bot.errors import DatabaseError
 from bot.links import shown
-from bot.types import ClickKind, DeliveryState, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
-
     from bot.store import Store
-
-HUB_STATES = ("idle", "verified", "denied")
 
 
 async def find_faults(store: Store) -> list[str]:
@@ -29,140 +22,3 @@ async def find_faults(store: Store) -> list[str]:
         f"feed {shown(feed.url)}: not polled yet" for feed in feeds if feed.polled_at is None
     ]
     return faults
-
-
-async def metrics_text(store: Store, now: datetime) -> str:
-    """All metrics in Prometheus's text format."""
-    outbox = await store.outbox_health()
-    feeds = await store.list_feed_health()
-    clicks = await store.count_all_clicks()
-    waiting = outbox.oldest_due_at
-    age_s = _age_s(waiting, now)
-    families = [
-        _family(
-            "sebar_deliveries",
-            "Deliveries by state.",
-            [({"state": state}, float(outbox.counts.get(state, 0))) for state in DeliveryState],
-        ),
-        _family(
-            "sebar_outbox_oldest_seconds",
-            "How long the oldest due delivery has waited.",
-            [({}, age_s)],
-        ),
-        _family(
-            "sebar_feed_failures",
-            "Failed polls of a feed in a row.",
-            [({"feed": shown(feed.url)}, float(feed.failures)) for feed in feeds],
-        ),
-        _family(
-            "sebar_feed_up",
-            "Whether the last poll of a feed went well.",
-            [
-                ({"feed": shown(feed.url)}, float(feed.error is None))
-                for feed in feeds
-                if feed.polled_at is not None
-            ],
-        ),
-        _family(
-            "sebar_feed_failing_seconds",
-            "How long a feed has failed.",
-            [({"feed": shown(feed.url)}, _age_s(feed.failing_at, now)) for feed in feeds],
-        ),
-        _family(
-            "sebar_feed_changed_timestamp_seconds",
-            "When a feed last brought a story or a change.",
-            [
-                ({"feed": shown(feed.url)}, feed.changed_at.timestamp())
-                for feed in feeds
-                if feed.changed_at is not None
-            ],
-        ),
-        _family(
-            "sebar_feed_polled_timestamp_seconds",
-            "When a feed was last polled.",
-            [
-                ({"feed": shown(feed.url)}, feed.polled_at.timestamp())
-                for feed in feeds
-                if feed.polled_at is not None
-            ],
-        ),
-        _family(
-            "sebar_clicks",
-            "Short links followed by readers, by platform.",
-            _by_platform(clicks, ClickKind.READER),
-            kind="counter",
-        ),
-        _family(
-            "sebar_previews",
-            "Short links looked at by crawlers or ahead of time, by platform.",
-            _by_platform(clicks, ClickKind.PREVIEW),
-            kind="counter",
-        ),
-        _family(
-            "sebar_presses",
-            "Buttons below stories that readers pressed, by platform.",
-            _by_platform(clicks, ClickKind.PRESS),
-            kind="counter",
-        ),
-    ]
-    return "".join(families) + await _hub_families(store, now)
-
-
-async def _hub_families(store: Store, now: datetime) -> str:
-    """What WebSub does: subscriptions by state, pushes by what became of them."""
-    hubs = await store.list_hub_health(now)
-    pushes = await store.count_pushes()
-    states = Counter(hub.state for hub in hubs)
-    taken = float(pushes.pop("taken", 0))
-    return "".join(
-        [
-            _family(
-                "sebar_hubs",
-                "Hubs that feeds name, by the state of our subscription there.",
-                [({"state": state}, float(states[state])) for state in HUB_STATES],
-            ),
-            _family(
-                "sebar_hubs_trusted",
-                "Hubs that told the latest story, so that their feeds are polled slowly.",
-                [({}, float(sum(hub.trusted for hub in hubs)))],
-            ),
-            _family("sebar_pushes", "Pushes taken.", [({}, taken)], kind="counter"),
-            _family(
-                "sebar_pushes_ignored",
-                "Pushes without effect, by reason.",
-                [({"reason": reason}, float(number)) for reason, number in pushes.items()],
-                kind="counter",
-            ),
-        ]
-    )
-
-
-def _by_platform(
-    clicks: Mapping[tuple[Platform, ClickKind], int], kind: ClickKind
-) -> list[tuple[dict[str, str], float]]:
-    return [
-        ({"platform": platform}, float(clicks.get((platform, kind), 0))) for platform in Platform
-    ]
-
-
-def _age_s(moment: datetime | None, now: datetime) -> float:
-    return 0.0 if moment is None else max(0.0, (now - moment).total_seconds())
-
-
-def _family(
-    name: str,
-    meaning: str,
-    samples: Iterable[tuple[dict[str, str], float]],
-    *,
-    kind: str = "gauge",
-) -> str:
-    name += "_total" if kind == "counter" else ""
-    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
-    for labels, value in samples:
-        inner = ",".join(f'{label}="{_label(text)}"' for label, text in labels.items())
-        lines.append(f"{name}{{{inner}}} {value:.15g}" if inner else f"{name} {value:.15g}")
-    return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from bot.store import FeedHealth, OutboxHealth, Store
 
+    # Labels and value.
+    Sample = tuple[dict[str, str], float]
+
 HUB_STATES = ("idle", "verified", "denied")
 
 
@@ -29,8 +32,10 @@ async def metrics_text(store: Store, now: datetime) -> str:
 
 
 def _outbox_families(outbox: OutboxHealth, now: datetime) -> list[str]:
-    states = [({"state": state}, float(outbox.counts.get(state, 0))) for state in DeliveryState]
-    age = [({}, _age_s(outbox.oldest_due_at, now))]
+    states: list[Sample] = [
+        ({"state": state}, float(outbox.counts.get(state, 0))) for state in DeliveryState
+    ]
+    age: list[Sample] = [({}, _age_s(outbox.oldest_due_at, now))]
     return [
         _family("sebar_deliveries", "Deliveries by state.", states),
         _family("sebar_outbox_oldest_seconds", "How long the oldest due delivery has waited.", age),
@@ -117,9 +122,7 @@ async def _hub_families(store: Store, now: datetime) -> str:
     )
 
 
-def _by_platform(
-    clicks: Mapping[tuple[Platform, ClickKind], int], kind: ClickKind
-) -> list[tuple[dict[str, str], float]]:
+def _by_platform(clicks: Mapping[tuple[Platform, ClickKind], int], kind: ClickKind) -> list[Sample]:
     return [
         ({"platform": platform}, float(clicks.get((platform, kind), 0))) for platform in Platform
     ]
@@ -132,7 +135,7 @@ def _age_s(moment: datetime | None, now: datetime) -> float:
 def _family(
     name: str,
     meaning: str,
-    samples: Iterable[tuple[dict[str, str], float]],
+    samples: Iterable[Sample],
     *,
     kind: str = "gauge",
 ) -> str:

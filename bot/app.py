@@ -32,6 +32,7 @@ from bot.chat.inbox import Inbox
 from bot.clicks import Clicks
 from bot.db import open_database
 from bot.digests import Digests
+from bot.editing import Editing, EditingPolicy, Notices
 from bot.enriching import PageEnricher
 from bot.errors import DatabaseError, FetchError, SettingsError
 from bot.feeds import (
@@ -74,6 +75,7 @@ IDLE_S = 0.25
 COUNT_EVERY_S = 0.5
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
+KEEP_INBOX_EVERY_S = 2.0
 PROBE_EVERY_S = 0.5
 REVISIT_EVERY_S = 0.5
 ASK_HUBS_EVERY_S = 1.0
@@ -84,6 +86,7 @@ TOKEN_PAUSE_S = 30.0
 SET_WEBHOOK_EVERY_S = 3600.0
 WEBHOOK_CONNECTIONS = 40
 KEEP_UPDATES = timedelta(days=2)
+KEEP_NOTICES = timedelta(days=60)
 KEEP_DROPPED_HUBS = timedelta(days=30)
 STOP_WITHIN_S = 10.0
 SEND_CONNECTIONS = 256
@@ -113,6 +116,8 @@ class Parts:
     ingest: Ingest
     hubs: Hubs | None
     broadcasts: Broadcasts
+    editing: Editing
+    notices: Notices
     alerts: Alerts
     digests: Digests
     revisiting: Revisiting
@@ -183,16 +188,25 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
         renderer = make_renderer(settings)
         for fault in renderer.faults:
             _log.error("template faulty, built-in one used", extra={"fault": str(fault)})
-        broadcasts = Broadcasts(store, source, renderer, publisher, make_shortener(settings, stack))
+        broadcasts = Broadcasts(store, renderer, publisher, make_shortener(settings, stack))
+        editing = Editing(
+            store,
+            source,
+            renderer,
+            broadcasts.message_of,
+            EditingPolicy(frozenset(settings.editors), settings.zone, settings.rate),
+        )
+        notices = Notices(store, editing, renderer, publisher, broadcasts.message_of, settings.zone)
         clicks = Clicks(store, settings.zone, utm=settings.utm)
         stack.push_async_callback(count_last_clicks, clicks)
         application = Application.builder().bot(bot).updater(None).build()
         desk = Desk(
             store=store,
             broadcasts=broadcasts,
+            editing=editing,
+            notices=notices,
             source=source,
             renderer=renderer,
-            editors=frozenset(settings.editors),
             locale=settings.locale,
             zone=settings.zone,
             clock=clock,
@@ -206,7 +220,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             needs_approval=settings.approval == "editor",
             withdraws=settings.withdraw == "auto",
         )
-        archive = WordPressArchive(session, session, places(settings.feeds))
+        archive = WordPressArchive(session)
         ingest = Ingest(store, source, policy, clock, PageEnricher(store, source, archive))
         side = HttpHubs(session, settings.zone)
         public_url = settings.public_url
@@ -221,6 +235,8 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             alerts=Alerts(store, renderer, publisher),
             hubs=Hubs(store, side, ingest.record_pushed, public_url) if public_url else None,
             broadcasts=broadcasts,
+            editing=editing,
+            notices=notices,
             digests=Digests(store, renderer, burst=settings.burst),
             revisiting=Revisiting(
                 store,
@@ -232,7 +248,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             ),
             outbox=outbox,
             prober=Prober(store, publisher, budget, outbox.prepared, clock, worker),
-            inbox=Inbox(store, application, clock),
+            inbox=Inbox(store, application, clock, worker),
             clicks=clicks,
             application=application,
             budget=budget,
@@ -352,6 +368,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
     if (Role.WEB if parts.settings.public_url else Role.WORKER) in role:
         chosen += [
             partial(run_chat, parts),
+            partial(repeat, partial(keep_inbox, parts), KEEP_INBOX_EVERY_S),
             partial(repeat, partial(note_messages, parts), 0.0),
         ]
     return chosen
@@ -376,20 +393,29 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
 
 async def edit(parts: Parts, now: datetime) -> bool:
     """One editorial round: what is due opens, what is stale is revised, drafts are offered."""
+    renewed = await parts.notices.renew(now)
     opened = await parts.broadcasts.open_due(now)
+    halted = await parts.editing.settle_halts(now)
     opened |= await parts.digests.send_due(now)
     revised = await parts.broadcasts.revise_stale(now)
-    offered = await parts.broadcasts.offer_drafts(parts.settings.editors, now)
+    offered = await parts.notices.offer(now)
     offered |= await parts.broadcasts.ask_unconfirmed(parts.settings.editors, now)
     offered |= await parts.alerts.tell(parts.settings.editors, now)
-    if opened or revised:
+    if opened or revised or halted:
         parts.outbox.wake()
-    return opened or revised or offered
+    shown = await parts.notices.refresh(now)
+    return opened or revised or offered or halted or renewed or shown
 
 
 async def keep_leases(parts: Parts, now: datetime) -> bool:
     """Show that this worker lives, and find what dead ones left behind."""
     await parts.outbox.keep_leases(now)
+    return False
+
+
+async def keep_inbox(parts: Parts, now: datetime) -> bool:
+    """Keep what this process has in hand of updates, and take over what dead ones left."""
+    await parts.inbox.keep(now)
     return False
 
 
@@ -436,6 +462,7 @@ async def tidy(parts: Parts, now: datetime) -> bool:
     await parts.store.forget_stopped()
     await parts.store.forget_hubs(now - KEEP_DROPPED_HUBS)
     await parts.store.forget_absences(now)
+    await parts.store.forget_notices(now - KEEP_NOTICES)
     return False
 
 
@@ -502,7 +529,8 @@ async def run_chat(parts: Parts, stopping: asyncio.Event) -> None:
     await _meet_telegram(parts, stopping)
     if stopping.is_set():
         return
-    await publish_commands(parts.bot, parts.settings.locale)
+    editors = [one.telegram_id for one in await parts.editing.reachable_editors()]
+    await publish_commands(parts.bot, parts.settings.locale, editors)
     await parts.inbox.resume()
     if parts.settings.public_url is None:
         await parts.inbox.run_polling(stopping)
@@ -557,7 +585,8 @@ async def read_stories(settings: Settings, source: str) -> list[tuple[Entry, Sto
     Raises SourceError.
     """
     if source.startswith(("http://", "https://")):
-        async with guarded(places([source, *settings.feeds])) as session:
+        named = places([source, *settings.feeds])
+        async with guarded(named, allow_private=settings.allow_private) as session:
             entries = await HttpSource(session, zone=settings.zone).read_source(source)
     else:
         entries = parse_source(_read_local(source), content_type=None, url=None, zone=settings.zone)

@@ -1,4 +1,4 @@
-"""Flow 2, editorial: preview, approve, cancel, open, revise, retract.
+"""Flow 2, by itself: what is due opens and fans out, what is stale is revised, what is gone leaves.
 
 An editor sees what the same render code makes for everybody; approval freezes it, and what was
 approved is what goes.
@@ -10,12 +10,9 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.errors import PublishError, ShortenError
-from bot.identity import sight_entry
-from bot.links import canonical, story_key
 from bot.render import MAX_LISTED
 from bot.telegram_html import parse
 from bot.types import Button, Destination, Message
@@ -24,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from bot.ports import FeedSource, Publisher, Shortener
+    from bot.ports import Publisher, Shortener
     from bot.render import Renderer
     from bot.store import Crowd, Store, StoryBroadcast, Unconfirmed
-    from bot.types import Broadcast, Story
+    from bot.types import Story
 
 AT_ONCE = 200
 BURST = 5
@@ -37,18 +34,8 @@ FAN_OUT_PART = 2000
 SHORTEN_WAIT_S = 1.0
 # In callback data a delivery's id bears this mark; a broadcast's is bare.
 UNCONFIRMED_MARK = "d"
-# The feed that holds stories which an editor named before any feed showed them.
-EDITORS_FEED = "editors:"
 
 _log = logging.getLogger(__name__)
-
-
-class Approval(StrEnum):
-    """What became of an editor's decision to send."""
-
-    SENT = "sent"
-    DECIDED = "decided"
-    CHANGED = "changed"
 
 
 class Broadcasts:
@@ -57,7 +44,6 @@ class Broadcasts:
     def __init__(
         self,
         store: Store,
-        source: FeedSource,
         renderer: Renderer,
         publisher: Publisher,
         shortener: Shortener | None = None,
@@ -66,7 +52,6 @@ class Broadcasts:
         shorten_wait_s: float = SHORTEN_WAIT_S,
     ) -> None:
         self._store = store
-        self._source = source
         self._renderer = renderer
         self._publisher = publisher
         self._shortener = shortener
@@ -74,37 +59,9 @@ class Broadcasts:
         self._shorten_wait_s = shorten_wait_s
         self._shortening: dict[int, asyncio.Task[str]] = {}
 
-    async def find_or_read(self, url: str, now: datetime) -> Story:
-        """Give the story at an address, read from its page where no feed has shown it.
-
-        Raises SourceError where the page cannot be read as an article.
-        """
-        known = await self._store.find_story_by_key(story_key(canonical(url)))
-        if known is not None:
-            return known
-        entry = await self._source.read_article(url)
-        sighting = sight_entry(replace(entry, url=entry.url or url))
-        return await self._store.record_story(sighting, EDITORS_FEED, now)
-
-    async def draft(self, story: Story, editor: int, now: datetime) -> Broadcast:
-        """Prepare a broadcast of a story; its message is frozen as the editor will see it."""
-        story = await self._with_short_url(story)
-        message = self._renderer.share_sheet(story).message
-        return await self._store.record_draft(story.id, message, editor, now)
-
-    async def approve(self, broadcast_id: int, now: datetime) -> Approval:
-        """Let a draft go out now, unless somebody has decided before or its story has changed.
-
-        A changed story's draft is shown anew: what an editor saw is what goes.
-        """
-        if await self._store.schedule_broadcast(broadcast_id, now):
-            return Approval.SENT
-        renewed = await self._store.renew_draft(broadcast_id)
-        return Approval.CHANGED if renewed else Approval.DECIDED
-
-    async def cancel(self, broadcast_id: int) -> bool:
-        """Call a broadcast off; False where it has gone out or was decided before."""
-        return await self._store.cancel_broadcast(broadcast_id)
+    async def message_of(self, story: Story) -> Message:
+        """A story's message, with its short URL where one can be had in time."""
+        return self._renderer.share_sheet(await self._with_short_url(story)).message
 
     async def retract(self, story: Story, now: datetime) -> int | None:
         """Withdraw a story and take its messages back; what cannot be deleted shows a note.
@@ -143,11 +100,7 @@ class Broadcasts:
         """Queue edits for open broadcasts whose story has changed; False where there was none."""
         stale = await self._store.list_stale(AT_ONCE, now)
         for item in stale:
-            message = (
-                self._renderer.list_message(item.listed, item.listing)
-                if item.listed
-                else self._renderer.share_sheet(item.story).message
-            )
+            message = self._revised(item)
             number = await self._store.record_revision(item, message, now)
             fields = {"broadcast": item.broadcast.id, "edits": number}
             _log.info("broadcast revised", extra=fields)
@@ -160,24 +113,6 @@ class Broadcasts:
             await self._keep_short_url(story_id, task)
         return bool(late)
 
-    async def offer_drafts(self, editors: Sequence[int], now: datetime) -> bool:
-        """Show the editors the drafts that wait for them; False where there was none.
-
-        Each editor gets the exact message with the two decisions below it.
-        """
-        if not editors:
-            return False
-        drafts = await self._store.claim_unoffered(now, AT_ONCE)
-        for item in drafts:
-            message = await self._message(item)
-            await self._store.freeze_message(item, message)
-            audience = await self._store.count_audience(item.story.id)
-            offer = self.with_decisions(message, item.broadcast.id, audience)
-            author = item.broadcast.created_by
-            for editor in editors if author is None else (author,):
-                await self._offer(editor, offer)
-        return bool(drafts)
-
     async def ask_unconfirmed(self, editors: Sequence[int], now: datetime) -> bool:
         """Ask the editors about channels in which nobody knows whether a story arrived."""
         if not editors:
@@ -188,15 +123,6 @@ class Broadcasts:
             for editor in editors:
                 await self._offer(editor, question)
         return bool(doubtful)
-
-    def with_decisions(self, message: Message, broadcast_id: int, audience: int) -> Message:
-        """The exact message with the editor's decisions as a last row of buttons."""
-        words = self._renderer.words()
-        decisions = (
-            Button(f"{words['send']} ({audience})", callback_data=f"send:{broadcast_id}"),
-            Button(words["skip"], callback_data=f"skip:{broadcast_id}"),
-        )
-        return replace(message, buttons=(*message.buttons, decisions))
 
     async def _fan_out(self, broadcast_id: int, now: datetime, due_at: datetime) -> None:
         """Make a broadcast's deliveries in parts, so that readers' questions go between them."""
@@ -231,6 +157,14 @@ class Broadcasts:
             _log.info("stories listed", extra=fields)
             left = left[most:]
 
+    def _revised(self, item: StoryBroadcast) -> Message:
+        """What an open broadcast says now; an editor's own words stay."""
+        if item.listed:
+            return self._renderer.list_message(item.listed, item.listing)
+        if item.broadcast.written and item.broadcast.message is not None:
+            return item.broadcast.message
+        return self._renderer.share_sheet(item.story).message
+
     def _question(self, item: Unconfirmed) -> Message:
         html = self._renderer.chat(
             self._renderer.locale, "unconfirmed", story=item.story, chat=item.chat
@@ -245,7 +179,7 @@ class Broadcasts:
     async def _message(self, item: StoryBroadcast) -> Message:
         if item.broadcast.message is not None:
             return item.broadcast.message
-        return self._renderer.share_sheet(await self._with_short_url(item.story)).message
+        return await self.message_of(item.story)
 
     async def _with_short_url(self, story: Story) -> Story:
         """The story with its short URL where one can be had in time."""

@@ -18,6 +18,7 @@ from bot.broadcasts import Broadcasts
 from bot.chat import Desk, add_handlers
 from bot.chat.inbox import Inbox
 from bot.db import open_database
+from bot.editing import Editing, EditingPolicy, Notices
 from bot.errors import ParseError
 from bot.http_post import Poster
 from bot.identity import sight_entry
@@ -134,6 +135,20 @@ class World:
         await self.settled()
         return pressed
 
+    async def refresh(self) -> None:
+        """Let editors' notices say what is true now."""
+        await self.desk.notices.renew(self.clock())
+        await self.desk.notices.offer(self.clock())
+        self.clock.advance(seconds=2)
+        await self.desk.notices.refresh(self.clock())
+
+    async def send_story(self, story: Story) -> None:
+        """Let a story go out as an editor's broadcast."""
+        draft = await self.store.record_draft(
+            story.id, self.desk.renderer.share_sheet(story).message, 1, self.clock()
+        )
+        assert await self.store.schedule_broadcast(draft.id, self.clock())
+
     async def deliver(self) -> None:
         """Open what is due and send it all."""
         await self.desk.broadcasts.open_due(self.clock())
@@ -224,18 +239,21 @@ def wire(
     """Put the parts together as the composition root does."""
     clock, source, notes = Clock(), PageSource(), []
     renderer = Renderer(locale=locale, zone=ZONE, utm=True, builtin=TEMPLATES)
-    broadcasts = Broadcasts(store, source, renderer, publisher)
+    broadcasts = Broadcasts(store, renderer, publisher)
+    policy = EditingPolicy(frozenset(editors), ZONE, 30.0)
+    editing = Editing(store, source, renderer, broadcasts.message_of, policy)
+    notices = Notices(store, editing, renderer, publisher, broadcasts.message_of, ZONE)
     desk = Desk(
         store=store,
         broadcasts=broadcasts,
+        editing=editing,
+        notices=notices,
         source=source,
         renderer=renderer,
-        editors=frozenset(editors),
         locale=locale,
         zone=ZONE,
         clock=clock,
         note_group=notes.append,
-        report_every_s=0.01,
     )
     application = Application.builder().bot(bot).updater(None).build()
     add_handlers(application, desk)
@@ -244,7 +262,7 @@ def wire(
         store=store,
         bot=bot,
         application=application,
-        inbox=WatchedInbox(store, application, clock),
+        inbox=WatchedInbox(store, application, clock, "tests"),
         desk=desk,
         source=source,
         outbox=Outbox(store, publisher, unhurried(), clock, "tests"),

@@ -22,7 +22,8 @@ from factories import (
     subscribed_chat,
 )
 
-from bot.broadcasts import Approval, Broadcasts
+from bot.broadcasts import Broadcasts
+from bot.editing import Decision, Editing, EditingPolicy, Notices
 from bot.errors import DestinationGone, ParseError, ShortenError
 from bot.render import MAX_LISTED, Renderer
 from bot.store import PollPlan
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 EDITORS = (7, 8)
+ZONE = ZoneInfo("Asia/Jakarta")
 
 
 class Pages:
@@ -66,6 +68,7 @@ class Chats:
 
     def __init__(self) -> None:
         self.sent: list[tuple[int | str, Message]] = []
+        self.edited: list[tuple[int | str, int, Message]] = []
         self.gone: set[int | str] = set()
         self._prepared: Message | None = None
 
@@ -79,6 +82,10 @@ class Chats:
         assert self._prepared is not None
         self.sent.append((destination.chat, self._prepared))
         return Receipt(int(destination.chat), len(self.sent))
+
+    async def edit(self, destination: Destination, message_id: int, _: Prepared) -> None:
+        assert self._prepared is not None
+        self.edited.append((destination.chat, message_id, self._prepared))
 
 
 class Shortener:
@@ -103,15 +110,26 @@ class Shortener:
 class Desk:
     """The flow over a store."""
 
-    def __init__(self, store: Store, *, burst: int = 5, shortener: Shortener | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        burst: int = 5,
+        shortener: Shortener | None = None,
+        editors: tuple[int, ...] = EDITORS,
+    ) -> None:
         self.store = store
         self.now = NOW
         self.chats = Chats()
         self.pages = Pages()
-        renderer = Renderer(locale="id", zone=ZoneInfo("Asia/Jakarta"), utm=True, builtin=TEMPLATES)
+        renderer = Renderer(locale="id", zone=ZONE, utm=True, builtin=TEMPLATES)
         self.broadcasts = Broadcasts(
-            store, self.pages, renderer, self.chats, shortener, burst=burst, shorten_wait_s=0.05
+            store, renderer, self.chats, shortener, burst=burst, shorten_wait_s=0.05
         )
+        make = self.broadcasts.message_of
+        policy = EditingPolicy(frozenset(editors), ZONE, 30.0)
+        self.editing = Editing(store, self.pages, renderer, make, policy)
+        self.notices = Notices(store, self.editing, renderer, self.chats, make, ZONE)
 
     async def stories(self, *tags: Sequence[str], state: str = BroadcastState.SCHEDULED) -> None:
         """Let a poll bring stories with these tags, oldest first."""
@@ -239,8 +257,8 @@ async def test_a_listed_story_is_not_sent_to_that_chat_again(store: Store) -> No
     await desk.delivered()
     story = await store.find_story_by_key(sighting(1).key or "")
     assert story is not None
-    draft = await desk.broadcasts.draft(story, 7, NOW)
-    assert await desk.broadcasts.approve(draft.id, NOW) is Approval.SENT
+    draft = await desk.editing.draft(7, story, NOW)
+    assert await desk.editing.approve(7, draft.broadcast.id, NOW) is Decision.DONE
     await desk.broadcasts.open_due(NOW)
     assert await desk.delivered() == {}
 
@@ -249,57 +267,61 @@ async def test_editors_see_each_draft_once_with_the_exact_message(store: Store) 
     desk = Desk(store)
     await subscribed_chat(store, 1)
     await desk.stories((), state=BroadcastState.DRAFT)
-    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
-    assert not await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    assert await desk.notices.offer(NOW)
+    assert not await desk.notices.offer(NOW)
     assert [chat for chat, _ in desk.chats.sent] == list(EDITORS)
     offer = desk.chats.sent[0][1]
     decisions = [button.callback_data for button in offer.buttons[-1]]
     assert decisions[0] is not None
     number = int(decisions[0].removeprefix("send:"))
     assert decisions == [f"send:{number}", f"skip:{number}"]
-    assert await desk.broadcasts.approve(number, NOW) is Approval.SENT
+    assert await desk.editing.approve(7, number, NOW) is Decision.DONE
     await desk.broadcasts.open_due(NOW)
     ((_, (got,)),) = (await desk.delivered()).items()
-    assert got == replace(offer, buttons=offer.buttons[:-1])
+    assert got == replace(offer, buttons=offer.buttons[:-3])
 
 
 async def test_without_editors_drafts_wait(store: Store) -> None:
-    desk = Desk(store)
-    await desk.stories((), state=BroadcastState.DRAFT)
-    assert not await desk.broadcasts.offer_drafts((), NOW)
-    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    await Desk(store).stories((), state=BroadcastState.DRAFT)
+    assert not await Desk(store, editors=()).notices.offer(NOW)
+    assert await Desk(store).notices.offer(NOW)
 
 
 async def test_an_editor_who_has_gone_does_not_keep_the_others_from_seeing(store: Store) -> None:
     desk = Desk(store)
     desk.chats.gone.add(7)
     await desk.stories((), state=BroadcastState.DRAFT)
-    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    await desk.notices.offer(NOW)
     assert [chat for chat, _ in desk.chats.sent] == [8]
 
 
 async def test_two_decisions_at_once_count_once(store: Store) -> None:
     desk = Desk(store)
     await desk.stories((), state=BroadcastState.DRAFT)
-    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    await desk.notices.offer(NOW)
     number = desk.decision()
-    decisions = [desk.broadcasts.approve(number, NOW) for _ in range(4)]
+    decisions = [desk.editing.approve(7, number, NOW) for _ in range(4)]
     made = sorted(await asyncio.gather(*decisions))
-    assert made == [Approval.DECIDED] * 3 + [Approval.SENT]
+    assert made == [Decision.DECIDED] * 3 + [Decision.DONE]
 
 
 async def test_a_story_that_changed_since_its_preview_is_shown_anew(store: Store) -> None:
     desk = Desk(store)
     await subscribed_chat(store, 1)
     await desk.stories((), state=BroadcastState.DRAFT)
-    await desk.broadcasts.offer_drafts(EDITORS, NOW)
+    await desk.notices.offer(NOW)
     await desk.correct(1, "Judul baru")
-    assert await desk.broadcasts.approve(desk.decision(), NOW) is Approval.CHANGED
+    assert await desk.editing.approve(7, desk.decision(), NOW) is Decision.CHANGED
     await desk.broadcasts.open_due(NOW)
     assert await desk.delivered() == {}
-    assert await desk.broadcasts.offer_drafts(EDITORS, NOW)
-    assert "Judul baru" in desk.chats.sent[-1][1].text
-    assert await desk.broadcasts.approve(desk.decision(), NOW) is Approval.SENT
+    assert await desk.notices.renew(NOW)
+    await desk.notices.refresh(NOW)
+    assert [chat for chat, _, _ in desk.chats.edited] == list(EDITORS)
+    shown = desk.chats.edited[-1][2]
+    assert "Judul baru" in shown.text
+    assert shown.buttons[-1][0].callback_data == f"send:{desk.decision()}.2"
+    assert await desk.editing.approve(7, desk.decision(), NOW, revision=1) is Decision.CHANGED
+    assert await desk.editing.approve(7, desk.decision(), NOW, revision=2) is Decision.DONE
     await desk.broadcasts.open_due(NOW)
     assert titles((await desk.delivered())[1]) == ["Judul baru"]
 
@@ -308,11 +330,11 @@ async def test_an_article_that_no_feed_has_shown_is_read_and_kept(store: Store) 
     desk = Desk(store)
     url = "https://kabar.example/khusus/"
     desk.pages.pages[url] = entry(9, url=url, guid=None)
-    story = await desk.broadcasts.find_or_read(url, NOW)
+    story = await desk.editing.find_or_read(7, url, NOW)
     assert story.id
-    assert await desk.broadcasts.find_or_read(f"{url}?fbclid=1", NOW) == story
+    assert await desk.editing.find_or_read(7, f"{url}?fbclid=1", NOW) == story
     with pytest.raises(ParseError):
-        await desk.broadcasts.find_or_read("https://kabar.example/beranda/", NOW)
+        await desk.editing.find_or_read(7, "https://kabar.example/beranda/", NOW)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +363,7 @@ async def test_a_late_short_url_delays_no_message_and_is_kept_for_later(
     ((_, (got,)),) = (await desk.delivered()).items()
     assert "https://s.example/" not in got.html
     (story,) = await store.list_latest(5)
-    await desk.broadcasts.draft(story, 1, NOW)
+    await desk.editing.draft(7, story, NOW)
     assert not await desk.broadcasts.keep_late_links()
     shortener.answered.set()
     async with asyncio.timeout(5):
@@ -349,9 +371,9 @@ async def test_a_late_short_url_delays_no_message_and_is_kept_for_later(
             await asyncio.sleep(0)
     (story,) = await store.list_latest(5)
     assert (story.short_url, shortener.asked) == (f"https://s.example/{story.code}", 1)
-    draft = await desk.broadcasts.draft(story, 1, NOW)
-    assert draft.message is not None
-    assert "https://s.example/" in draft.message.html
+    draft = await desk.editing.draft(7, story, NOW)
+    assert draft.broadcast.message is not None
+    assert "https://s.example/" in draft.broadcast.message.html
 
 
 async def test_editors_are_asked_once_about_what_is_not_certain(store: Store) -> None:
@@ -464,7 +486,7 @@ async def test_a_retracted_story_may_be_sent_anew_by_an_editor(store: Store) -> 
     await desk.delivered()
     story = await store.find_story_by_key(sighting(1).key or "")
     assert story is not None
-    again = await desk.broadcasts.draft(story, 7, NOW)
-    assert await desk.broadcasts.approve(again.id, NOW) is Approval.SENT
+    again = await desk.editing.draft(7, story, NOW)
+    assert await desk.editing.approve(7, again.broadcast.id, NOW) is Decision.DONE
     await desk.broadcasts.open_due(NOW)
     assert titles((await desk.delivered())[1]) == ["Berita nomor 1"]

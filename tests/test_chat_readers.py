@@ -276,8 +276,7 @@ async def sent_story(chat: World, user_id: int) -> tuple[object, object]:
     """A subscriber's delivered story message."""
     (story,) = await chat.publish(entry(1, title="Rakor Lintas Sektoral Polres Metro"))
     await chat.say(user_id, user_id, "/subscribe")
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     return story, chat.sandbox.sent(user_id)[-1]
 

@@ -344,8 +344,7 @@ async def test_a_story_is_known_by_a_link_hidden_in_its_message(
 async def test_a_forwarded_post_of_the_channel_is_its_story_also_in_a_group(chat: World) -> None:
     await chat.say(ADMIN, CHANNEL, "/langganan")
     (story,) = await chat.publish(entry(1, title="Rakor Lintas Sektoral"))
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     post = chat.sandbox.sent(CHANNEL)[-1]
     before = len(chat.sandbox.sent(BUDI))
@@ -361,8 +360,7 @@ async def test_a_forwarded_post_of_the_channel_is_its_story_also_in_a_group(chat
 async def test_a_reply_across_chats_is_understood(chat: World) -> None:
     (story,) = await chat.publish(entry(1))
     await chat.say(ADMIN, CHANNEL, "/langganan")
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     sent = chat.sandbox.sent(CHANNEL)[-1]
     place = {"id": CHANNEL, "type": "channel", "title": "Kabar"}

@@ -265,8 +265,7 @@ async def test_a_channels_list_has_no_buttons_that_readers_could_turn(chat: Worl
 async def test_related_in_a_channel_leads_the_reader_to_the_bot(chat: World) -> None:
     (story,) = await chat.publish(entry(1))
     await chat.say(ADMIN, CHANNEL, "/langganan")
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     post = chat.sandbox.sent(CHANNEL)[-1]
     pressed = await chat.press(MEMBER, post, f"related:{story.code}")

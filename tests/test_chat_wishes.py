@@ -106,8 +106,7 @@ async def test_a_button_sets_the_picture_and_messages_show_it(chat: World) -> No
     await walk(chat, MEMBER, shown, "settings:look", "settings:preview:small")
     assert (await wish(chat, MEMBER)).preview is Preview.SMALL
     (story,) = await chat.publish(entry(1))
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     (sent,) = [call for call in chat.sandbox.calls if _is_delivery(call, story.title)]
     assert sent.params["link_preview_options"]["prefer_small_media"] is True
@@ -204,8 +203,7 @@ async def test_keywords_and_digests_decide_what_is_delivered(chat: World) -> Non
     stories = await chat.publish(entry(1, title="Banjir"), entry(2, title="Kering"))
     before = len(chat.sandbox.sent(ADMIN))
     for story in stories:
-        draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-        await chat.desk.broadcasts.approve(draft.id, chat.clock())
+        await chat.send_story(story)
     await chat.deliver()
     assert text_of(chat.sandbox.sent(MEMBER)[-1]).startswith("Banjir")
     assert len(chat.sandbox.sent(ADMIN)) == before
@@ -258,8 +256,7 @@ async def test_stop_deletes_what_is_known_of_a_reader_and_says_so(chat: World) -
     (story,) = await chat.publish(entry(1))
     shown = await opened(chat, MEMBER)
     await walk(chat, MEMBER, shown, "settings:language:en")
-    draft = await chat.desk.broadcasts.draft(story, 1, chat.clock())
-    await chat.desk.broadcasts.approve(draft.id, chat.clock())
+    await chat.send_story(story)
     await chat.deliver()
     await chat.say(MEMBER, MEMBER, "/settings words banjir")
     assert "deleted" in await chat.tell(MEMBER, "/stop")

@@ -13,7 +13,8 @@ from telegram.ext import (
     filters,
 )
 
-from bot.chat import commands, editors, readers, subscribing
+from bot.chat import commands, correcting, editors, readers, staff, subscribing
+from bot.chat.answered import said
 from bot.chat.answers import heard
 from bot.chat.buttons import button_pressed
 from bot.chat.commands import publish_commands
@@ -59,19 +60,26 @@ def add_handlers(application: AnyApplication, desk: Desk) -> None:
         (commands.SETTINGS, subscribing.settings),
         (commands.STOP, subscribing.stop),
         (commands.BROADCAST, editors.broadcast),
+        (commands.DRAFTS, editors.drafts),
+        (commands.SCHEDULE, editors.schedule),
+        (commands.CORRECT, correcting.correct),
+        (commands.RETRACT, correcting.retract),
+        (commands.STATS, staff.stats),
+        (commands.STAFF, staff.editors),
+        (commands.LOG, staff.log),
     )
-    said = (
+    heard_here = (
         filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST
     ) & ~filters.IS_AUTOMATIC_FORWARD
     application.add_handler(MessageHandler(filters.StatusUpdate.MIGRATE, _with(desk, migrated)))
     for command, reply in replies:
         names = list(command.names)
-        application.add_handler(CommandHandler(names, _replying(desk, reply), filters=said))
+        application.add_handler(CommandHandler(names, _replying(desk, reply), filters=heard_here))
     application.add_handler(
-        MessageHandler(said & filters.COMMAND, _replying(desk, readers.unknown))
+        MessageHandler(heard_here & filters.COMMAND, _replying(desk, readers.unknown))
     )
-    plain = said & filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL & ~filters.VIA_BOT
-    application.add_handler(MessageHandler(plain, _replying(desk, readers.plain_message)))
+    plain = heard_here & filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL & ~filters.VIA_BOT
+    application.add_handler(MessageHandler(plain, _replying(desk, said)))
     application.add_handler(CallbackQueryHandler(_with(desk, button_pressed)))
     application.add_handler(InlineQueryHandler(_with(desk, inline_asked)))
     application.add_handler(

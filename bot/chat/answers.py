@@ -66,10 +66,13 @@ class Ask:
         """Whether only the person and the bot are here."""
         return self.chat.type is ChatType.PRIVATE
 
-    @property
-    def is_editor(self) -> bool:
+    async def is_editor(self) -> bool:
         """Whether an editor asks."""
-        return self.user is not None and self.user.id in self.desk.editors
+        return self.user is not None and await self.desk.editing.is_editor(self.user.id)
+
+    def about(self, words: str) -> Ask:
+        """Give the same question with other words."""
+        return replace(self, words=words)
 
     def render(self, name: str, **values: Any) -> str:
         """Render a chat macro in the language of the question: Telegram HTML."""
@@ -114,6 +117,11 @@ class Ask:
     async def revise(self, message: Message) -> None:
         """Let the message that carries the pressed button say this."""
         await edit_message(self.bot, self.telegram_id, self.message_id, message)
+
+
+def private_of(ask: Ask) -> int:
+    """Give the private chat of the person who asks; without a person, the chat asked in."""
+    return ask.user.id if ask.user else ask.telegram_id
 
 
 async def edit_message(

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from telegram.error import BadRequest
 
-from bot.broadcasts import UNCONFIRMED_MARK
-from bot.chat import editors, subscribing, withdrawing
+from bot.chat import deciding, subscribing
 from bot.chat.answers import language_of, pressed
 from bot.chat.pages import SHARE, TEXTS, Page, found_message, latest_message, read_page
 from bot.chat.readers import say_related
 from bot.chat.sharing import say_card, say_share, start_link
 from bot.chat.stories import is_open
 from bot.chat.wishes import change_setting, settings_page
-from bot.revisiting import GONE_MARK
 from bot.types import ChatType, Message
 
 if TYPE_CHECKING:
@@ -101,10 +99,8 @@ async def _act(ask: Ask, data: str) -> Toast:
             if not await subscribing.may_manage(ask):
                 return NOT_YOURS
             return await _manage(ask, verb)
-        case "retract" | "skip" if ask.is_editor and words.startswith(GONE_MARK):
-            return Toast(await withdrawing.decide(ask, withdrawn=verb == "retract"))
-        case "send" | "skip" | "cancel" if ask.is_editor:
-            return await _decide(ask, verb)
+        case _ if verb in deciding.VERBS:
+            return _spoken(await deciding.decide(ask, verb))
         case _:
             return EXPIRED
 
@@ -180,13 +176,8 @@ async def _set(ask: Ask) -> Toast:
     return toast if toast.name or turned else Toast("toast_saved")
 
 
-async def _decide(ask: Ask, verb: str) -> Toast:
-    if ask.words.startswith(UNCONFIRMED_MARK):
-        return Toast(await editors.decide_unconfirmed(ask, again=verb == "send"))
-    if verb == "send":
-        return Toast(await editors.send(ask))
-    toast = "toast_skipped" if verb == "skip" else "toast_cancelled"
-    return Toast(await editors.call_off(ask, toast))
+def _spoken(name: str) -> Toast:
+    return EXPIRED if name == EXPIRED.name else Toast(name)
 
 
 async def _revise(ask: Ask, message: Message) -> Toast:

@@ -11,11 +11,14 @@ from telegram import (
     BotCommandScopeAllChatAdministrators,
     BotCommandScopeAllGroupChats,
     BotCommandScopeAllPrivateChats,
+    BotCommandScopeChat,
     BotCommandScopeDefault,
 )
 from telegram.error import BadRequest, NetworkError, TelegramError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telegram import BotCommandScope
     from telegram.ext import ExtBot
 
@@ -140,11 +143,60 @@ STOP = Command(
 BROADCAST = Command(
     "broadcast",
     "siarkan",
-    "[URL | n]",
-    "[URL | n]",
-    "sends a story to all who subscribe, after a preview",
-    "mengirim berita kepada semua pelanggan, setelah pratinjau",
+    "[URL | n | words]",
+    "[URL | n | kata]",
+    "sends a story or own words, after a preview; also as a reply",
+    "mengirim berita atau tulisan sendiri, setelah pratinjau; juga sebagai balasan",
 )
+DRAFTS = Command(
+    "drafts",
+    "draf",
+    "",
+    "",
+    "what waits, what is scheduled, what is under way",
+    "yang menunggu, yang dijadwalkan, yang berjalan",
+)
+SCHEDULE = Command(
+    "schedule",
+    "jadwalkan",
+    "[URL | n] time",
+    "[URL | n] waktu",
+    "sends at a moment: 18:30, tomorrow 06:00, in 2 hours",
+    "mengirim nanti: 18:30, besok 06:00, 2 jam lagi",
+)
+CORRECT = Command(
+    "correct",
+    "ralat",
+    "[URL | n]",
+    "[URL | n]",
+    "changes the words or address of what was sent, everywhere",
+    "mengubah teks atau alamat yang sudah terkirim, di mana-mana",
+)
+RETRACT = Command(
+    "retract",
+    "tarik",
+    "[URL | n]",
+    "[URL | n]",
+    "takes a story back everywhere",
+    "menarik berita dari semua obrolan",
+)
+STATS = Command(
+    "stats",
+    "statistik",
+    "[URL | n]",
+    "[URL | n]",
+    "what was delivered, opened and shared",
+    "yang terkirim, dibuka dan dibagikan",
+)
+STAFF = Command(
+    "editors",
+    "redaktur",
+    "[id name]",
+    "[id nama]",
+    "who the editors are; owners appoint and dismiss",
+    "siapa redakturnya; pemilik mengangkat dan memberhentikan",
+)
+LOG = Command("log", "catatan", "", "", "who did what and when", "siapa berbuat apa dan kapan")
 
 READERS: Final = (
     LATEST,
@@ -159,10 +211,12 @@ READERS: Final = (
     HELP,
 )
 MEMBERS: Final = (LATEST, SEARCH, RELATED, SHARE, POPULAR, HELP)
-EDITORS: Final = (BROADCAST,)
+EDITORS: Final = (BROADCAST, DRAFTS, SCHEDULE, CORRECT, RETRACT, STATS, STAFF, LOG)
 
 
-async def publish_commands(bot: ExtBot[Any], locale: str = INDONESIAN) -> None:
+async def publish_commands(
+    bot: ExtBot[Any], locale: str = INDONESIAN, editors: Sequence[int] = ()
+) -> None:
     """Tell Telegram the commands of each kind of chat in each language; failures are logged.
 
     A lost connection ends it: commands work without menus. People of a third language see the
@@ -175,12 +229,38 @@ async def publish_commands(bot: ExtBot[Any], locale: str = INDONESIAN) -> None:
         (BotCommandScopeAllChatAdministrators(), READERS),
     )
     for scope, commands in scopes:
-        for code, language in (("", locale), (INDONESIAN, INDONESIAN), (ENGLISH, ENGLISH)):
-            menu = [command.menu(language) for command in commands]
-            try:
-                await bot.set_my_commands(menu, scope=scope, language_code=code or None)
-            except TelegramError as error:
-                fields = {"scope": scope.type, "language": code, "reason": str(error)}
-                _log.warning("commands not published", extra=fields)
-                if isinstance(error, NetworkError) and not isinstance(error, BadRequest):
-                    return
+        if not await _publish(bot, scope, commands, locale):
+            return
+    for editor in editors:
+        await offer_commands(bot, editor, locale)
+
+
+async def offer_commands(bot: ExtBot[Any], editor: int, locale: str = INDONESIAN) -> None:
+    """Show an editor's commands in the menu of their chat with the bot; failures are logged."""
+    scope = BotCommandScopeChat(editor)
+    await _publish(bot, scope, (*EDITORS, *READERS), locale)
+
+
+async def withdraw_commands(bot: ExtBot[Any], editor: int) -> None:
+    """Show somebody the readers' menu again; failures are logged."""
+    for code in (None, INDONESIAN, ENGLISH):
+        try:
+            await bot.delete_my_commands(scope=BotCommandScopeChat(editor), language_code=code)
+        except TelegramError as error:
+            _log.warning("commands not withdrawn", extra={"reason": str(error)})
+
+
+async def _publish(
+    bot: ExtBot[Any], scope: BotCommandScope, commands: Sequence[Command], locale: str
+) -> bool:
+    """Publish a menu in each language; False where Telegram cannot be reached."""
+    for code, language in (("", locale), (INDONESIAN, INDONESIAN), (ENGLISH, ENGLISH)):
+        menu = [command.menu(language) for command in commands]
+        try:
+            await bot.set_my_commands(menu, scope=scope, language_code=code or None)
+        except TelegramError as error:
+            fields = {"scope": scope.type, "language": code, "reason": str(error)}
+            _log.warning("commands not published", extra=fields)
+            if isinstance(error, NetworkError) and not isinstance(error, BadRequest):
+                return False
+    return True

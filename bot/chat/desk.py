@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from bot.broadcasts import Broadcasts
+    from bot.editing import Editing, Notices
     from bot.ports import FeedSource
     from bot.render import Renderer
     from bot.store import Store
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
 class Desk:
     """The newsroom as the chat sees it.
 
-    `editors` are Telegram user ids. `note_group` is told the Telegram id of every group that is
+    `note_group` is told the Telegram id of every group that is
     met, `note_press` the id of every story below which a button is pressed.
-    A broadcast's report is looked at every `report_every_s` seconds.
     """
 
     store: Store
     broadcasts: Broadcasts
+    editing: Editing
+    notices: Notices
     source: FeedSource
     renderer: Renderer
-    editors: frozenset[int]
     locale: str
     zone: ZoneInfo
     clock: Callable[[], datetime]
     note_group: Callable[[int], None] | None = None
     note_press: Callable[[int], None] | None = None
-    report_every_s: float = 1.0

@@ -70,7 +70,7 @@ async def start(ask: Ask) -> None:
 
 async def show_help(ask: Ask) -> None:
     """Say every command in a line; in private also the person's id, which operators ask for."""
-    editors = commands.EDITORS if ask.is_editor and ask.is_private else ()
+    editors = commands.EDITORS if ask.is_private and await ask.is_editor() else ()
     await ask.say(
         "help",
         commands=[command.line(ask.language) for command in (*commands.READERS, commands.START)],

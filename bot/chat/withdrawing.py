@@ -28,7 +28,8 @@ async def decide(ask: Ask, *, withdrawn: bool) -> str:
     if story is None:
         return "toast_decided"
     if withdrawn:
-        await ask.desk.broadcasts.retract(story, now)
+        assert ask.user is not None
+        await ask.desk.editing.retract(ask.user.id, story.id, now)
     decided = await store.decide_absence(story.id, withdrawn=withdrawn, now=now)
     if not decided:
         return "toast_decided"

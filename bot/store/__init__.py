@@ -38,7 +38,7 @@ from bot.store.glances import (
     StoryGlance,
 )
 from bot.store.hubs import HubDoor, HubHealth, HubVerbs
-from bot.store.inbox import InboxVerbs
+from bot.store.inbox import InboxVerbs, Lease
 from bot.store.newsroom import NewsroomVerbs, PollPlan, Recorded
 from bot.store.notices import Notice, NoticeVerbs
 from bot.store.reading import ReadingVerbs
@@ -65,6 +65,7 @@ __all__ = [
     "HubHealth",
     "Indexed",
     "KnownIds",
+    "Lease",
     "LedgerLine",
     "Link",
     "LinkState",

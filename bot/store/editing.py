@@ -20,7 +20,7 @@ from bot.store.deliveries import AGAIN
 from bot.store.newsroom import record_own_story
 from bot.store.notices import touch_broadcast, touch_story
 from bot.store.retractions import retract_story
-from bot.store.rows import dump_audience, dump_message, ms, to_broadcast
+from bot.store.rows import dump_audience, dump_message, ms, to_broadcast, to_chat
 from bot.store.trail import allow, note
 from bot.store.transactional import Verbs, reading, transactional
 from bot.types import ActKind, DeliveryState
@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 
     from bot.ports import Transaction
     from bot.store.trail import Warrant
-    from bot.types import Action, Audience, Broadcast, BroadcastReport, Message, Sighting, Story
+    from bot.types import (
+        Action,
+        Audience,
+        Broadcast,
+        BroadcastReport,
+        Chat,
+        Message,
+        Sighting,
+        Story,
+    )
 
 STOPPED = "stopped"
 PENDING = "state = 'pending'"
@@ -68,6 +77,10 @@ class Correction:
     marked: bool = False
     made: bool = False
     id: int = 0
+
+    def with_line(self, *, marked: bool) -> Correction:
+        """Give the correction with a visible line, or without one."""
+        return replace(self, marked=marked)
 
 
 class EditingVerbs(Verbs):
@@ -342,6 +355,17 @@ class EditingVerbs(Verbs):
         }[which]
         rows = tx.fetch(f"SELECT * FROM broadcasts WHERE {where} LIMIT :limit", limit=limit)
         return with_stories(tx, rows)
+
+    @reading
+    def list_places(self, tx: Transaction, limit: int, offset: int) -> list[Chat]:
+        """Open groups and channels, by title."""
+        rows = tx.fetch(
+            "SELECT * FROM chats WHERE type <> 'private' AND closed_at IS NULL"
+            " ORDER BY COALESCE(title, username, ''), id LIMIT :limit OFFSET :offset",
+            limit=limit,
+            offset=offset,
+        )
+        return [to_chat(row) for row in rows]
 
     @reading
     def list_story_broadcasts(self, tx: Transaction, story_id: int) -> list[Broadcast]:

@@ -120,6 +120,28 @@ class NoticeVerbs(Verbs):
         )
         return _notice(rows[0]) if rows else None
 
+    @reading
+    def find_last_question(self, tx: Transaction, chat: int) -> int | None:
+        """The broadcast of the last question in a chat that still waits."""
+        rows = tx.fetch(
+            "SELECT n.broadcast_id FROM notices n JOIN broadcasts b ON b.id = n.broadcast_id"
+            " WHERE n.chat = :chat AND n.purpose = 'question'"
+            " AND b.state IN ('draft', 'scheduled') ORDER BY n.id DESC LIMIT 1",
+            chat=chat,
+        )
+        return rows[0]["broadcast_id"] if rows else None
+
+    @transactional
+    def unshow_notice(self, tx: Transaction, chat: int, message_id: int, now: datetime) -> None:
+        """Let a notice be made anew whose message shows something else meanwhile."""
+        tx.execute(
+            "UPDATE notices SET shown = '', due_at = :now"
+            " WHERE chat = :chat AND message_id = :message_id AND purpose NOT LIKE 'ask %'",
+            now=ms(now),
+            chat=chat,
+            message_id=message_id,
+        )
+
     @transactional
     def end_prompts(self, tx: Transaction, chat: int) -> None:
         """Ask an editor for nothing any more."""

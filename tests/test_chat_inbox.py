@@ -11,7 +11,7 @@ from chatting import Clock, WatchedInbox, make_bot, world
 from telegram import Update
 from telegram.ext import Application, TypeHandler
 
-from bot.chat.inbox import AT_ONCE, lane_of
+from bot.chat.inbox import AT_ONCE, LEASE, lane_of
 from bot.errors import DatabaseError, TokenRejected
 from bot.sandbox import TOKEN, Sandbox, serve
 from bot.sandbox.faults import Fault
@@ -34,7 +34,7 @@ def update(number: int, chat_id: int = 1) -> dict[str, Any]:
 
 @asynccontextmanager
 async def inbox_over(
-    store: Store, handle: Handle, sandbox: Sandbox | None = None
+    store: Store, handle: Handle, sandbox: Sandbox | None = None, worker: str = "tests"
 ) -> AsyncIterator[WatchedInbox]:
     """An inbox whose updates go to one function."""
     runner = await serve(sandbox or Sandbox(TOKEN), "127.0.0.1", 0)
@@ -46,7 +46,7 @@ async def inbox_over(
 
     application.add_handler(TypeHandler(Update, handler))
     await application.initialize()
-    inbox = WatchedInbox(store, application, Clock())
+    inbox = WatchedInbox(store, application, Clock(), worker)
     try:
         yield inbox
     finally:
@@ -68,7 +68,7 @@ async def test_an_update_told_twice_is_handled_once(store: Store) -> None:
         await inbox.wait_for({1, 2})
         await inbox.wait_for({1, 2})
     assert seen == [1, 2]
-    assert await store.list_waiting_updates() == []
+    assert await store.count_waiting_updates() == 0
 
 
 async def test_updates_before_the_start_wait_and_unfinished_ones_are_resumed(store: Store) -> None:
@@ -85,7 +85,7 @@ async def test_updates_before_the_start_wait_and_unfinished_ones_are_resumed(sto
         await inbox.finish()
         await inbox.accept([update(2)])
     assert seen == [1]
-    assert [body["update_id"] for body in await store.list_waiting_updates()] == [2]
+    assert await store.count_waiting_updates() == 1
 
 
 async def test_a_chat_keeps_its_order_while_others_go_on(store: Store) -> None:
@@ -170,7 +170,7 @@ async def test_an_update_that_nobody_understands_counts_as_handled(
         await inbox.accept([body, update(6)])
         await inbox.wait_for({5, 6})
     assert 6 in seen
-    assert await store.list_waiting_updates() == []
+    assert await store.count_waiting_updates() == 0
     assert "odd" not in caplog.text
 
 
@@ -189,7 +189,7 @@ async def test_a_handler_that_fails_is_logged_and_does_not_stop_the_rest(
         await inbox.accept([update(1), update(2)])
         await inbox.wait_for({1, 2})
     assert seen == [2]
-    assert await store.list_waiting_updates() == []
+    assert await store.count_waiting_updates() == 0
     assert "broken" in caplog.text
 
 
@@ -283,3 +283,57 @@ async def test_nothing_is_confirmed_that_was_not_kept(tmp_path: Path) -> None:
         assert len(chat.sandbox.sent(1)) == 1
         stopping.set()
         await polling
+
+
+async def test_what_a_dead_process_had_in_hand_is_taken_over(store: Store) -> None:
+    seen: list[int] = []
+    stuck, gate = asyncio.Event(), asyncio.Event()
+
+    async def never(_: Update) -> None:
+        stuck.set()
+        await gate.wait()
+
+    async def handle(what: Update) -> None:
+        seen.append(what.update_id)
+
+    async with (
+        inbox_over(store, never, worker="dying") as dying,
+        inbox_over(store, handle, worker="living") as living,
+    ):
+        await dying.resume()
+        await living.resume()
+        await dying.accept([update(1)])
+        await asyncio.wait_for(stuck.wait(), 5)
+        now = Clock()()
+        await living.keep(now)
+        assert seen == []
+        await living.keep(now + 2 * LEASE)
+        await living.wait_for({1})
+        gate.set()
+    assert seen == [1]
+
+
+async def test_one_process_polls_and_the_next_follows_it(store: Store) -> None:
+    async def handle(_: Update) -> None:
+        raise AssertionError
+
+    sandbox = Sandbox(TOKEN)
+    async with (
+        inbox_over(store, handle, sandbox, "first") as first,
+        inbox_over(store, handle, sandbox, "second") as second,
+    ):
+        stopping, over = asyncio.Event(), asyncio.Event()
+        polling = asyncio.create_task(first.run_polling(stopping))
+        async with asyncio.timeout(10):
+            while not any(call.method == "deleteWebhook" for call in sandbox.calls):
+                await asyncio.sleep(0)
+        waiting = asyncio.create_task(second.run_polling(over))
+        await second.keep(Clock()())
+        assert not second.has_turn
+        stopping.set()
+        await polling
+        await first.finish()
+        await second.keep(Clock()())
+        assert second.has_turn
+        over.set()
+        await asyncio.wait_for(waiting, 5)

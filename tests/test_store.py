@@ -25,7 +25,7 @@ from factories import (
 )
 
 from bot.errors import DatabaseError
-from bot.store import NotedMessage, PollPlan, Store
+from bot.store import Lease, NotedMessage, PollPlan, Store
 from bot.types import (
     Action,
     BroadcastState,
@@ -420,12 +420,41 @@ async def test_channels_of_the_settings_come_and_go(store: Store) -> None:
 
 async def test_updates_are_handled_once(store: Store) -> None:
     updates = [{"update_id": 1, "message": {}}, {"update_id": 2}]
-    assert await store.record_updates(updates, NOW) == updates
-    assert await store.record_updates([*updates, {"update_id": 3}], NOW) == [{"update_id": 3}]
+    mine = Lease("mine", NOW + LEASE)
+    assert await store.record_updates(updates, mine, NOW) == updates
+    new = [{"update_id": 3}]
+    assert await store.record_updates([*updates, *new], mine, NOW) == new
     await store.mark_update_handled(1, NOW)
-    assert [u["update_id"] for u in await store.list_waiting_updates()] == [2, 3]
+    assert await store.count_waiting_updates() == 2
     assert await store.forget_updates(NOW + timedelta(seconds=1)) == 1
-    assert await store.record_updates(updates[1:], NOW) == []
+    assert await store.record_updates(updates[1:], mine, NOW) == []
+
+
+async def test_updates_of_a_living_process_are_left_to_it(store: Store) -> None:
+    updates = [{"update_id": 1}, {"update_id": 2}]
+    later = NOW + LEASE
+    await store.record_updates(updates, Lease("mine", later), NOW)
+    assert await store.claim_updates(Lease("other", later), NOW) == []
+    assert await store.extend_updates(Lease("mine", later + LEASE)) == 2
+    assert await store.claim_updates(Lease("other", later + LEASE), later) == []
+    assert await store.claim_updates(Lease("other", later + 2 * LEASE), later + LEASE) == updates
+    assert await store.claim_updates(Lease("mine", later + 2 * LEASE), later + LEASE) == []
+    await store.release_updates("other")
+    assert await store.claim_updates(Lease("third", later), NOW) == updates
+
+
+async def test_a_turn_is_one_process_at_a_time(store: Store) -> None:
+    later = NOW + LEASE
+    assert await store.claim_turn("polling", Lease("mine", later), NOW)
+    assert not await store.claim_turn("polling", Lease("other", later), NOW)
+    assert await store.claim_turn("polling", Lease("mine", later + LEASE), NOW)
+    assert not await store.claim_turn("polling", Lease("other", later), later)
+    assert await store.claim_turn("polling", Lease("other", later + 2 * LEASE), later + LEASE)
+    assert not await store.claim_turn("polling", Lease("mine", later), later)
+    await store.release_turn("polling", "mine")
+    assert not await store.claim_turn("polling", Lease("mine", later), later)
+    await store.release_turn("polling", "other")
+    assert await store.claim_turn("polling", Lease("mine", later), later)
 
 
 async def test_a_draft_is_decided_once(store: Store) -> None:
@@ -523,6 +552,7 @@ async def test_the_messages_that_updates_bring_are_known(store: Store) -> None:
             {"update_id": 2, "inline_query": {"id": "1"}},
             {"update_id": 3, "message": {"message_id": "?", "chat": {"id": 5, "type": "odd"}}},
         ],
+        Lease("mine", NOW),
         NOW,
     )
     await opened_broadcast(store, await stored_story(store))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from telegram import Update
@@ -13,6 +14,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from bot.chat import ALLOWED_UPDATES
 from bot.errors import SebarError, TokenRejected
+from bot.store import Lease
 from bot.transport import retry_after_s
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 16
 POLL_S: Final = 40
+POLLING: Final = "polling"
+# What a dead process had is taken over within this time.
+LEASE: Final = timedelta(seconds=6)
+TURN_PAUSE_S: Final = 1.0
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 
@@ -37,15 +43,23 @@ class Inbox:
     """Takes updates and has them handled: each chat's in order, different chats side by side.
 
     Handling begins with `resume` and ends with `finish`; what is taken before or after waits in
-    the store for the next `resume`.
+    the store for whoever handles next. Of all processes one at a time asks Telegram for updates;
+    what a dead one had in hand is taken over when its lease lapses.
     """
 
     def __init__(
-        self, store: Store, application: AnyApplication, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        application: AnyApplication,
+        clock: Callable[[], datetime],
+        worker: str,
     ) -> None:
         self._store = store
         self._application = application
         self._clock = clock
+        self._worker = worker
+        self._is_poller = False
+        self.has_turn = False
         self._lanes: dict[Lane, deque[RawUpdate]] = {}
         self._under_way: set[int] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -53,7 +67,9 @@ class Inbox:
 
     async def accept(self, updates: Sequence[RawUpdate]) -> None:
         """Keep updates and have those that are new handled. Raises DatabaseError: none is taken."""
-        new = await self._store.record_updates(updates, self._clock())
+        now = self._clock()
+        lease = self._lease(now) if self._application.running else Lease("", now)
+        new = await self._store.record_updates(updates, lease, now)
         if self._application.running:
             self._route(new)
 
@@ -61,12 +77,24 @@ class Inbox:
         """Begin to handle updates, those first that were left unfinished."""
         if not self._application.running:
             await self._application.start()
-        self._route(await self._store.list_waiting_updates())
+        await self.keep(self._clock())
+
+    async def keep(self, now: datetime) -> None:
+        """Show that this process lives, and take over what dead ones left. Raises DatabaseError."""
+        lease = self._lease(now)
+        if self._is_poller:
+            self.has_turn = await self._store.claim_turn(POLLING, lease, now)
+        if self._application.running:
+            await self._store.extend_updates(lease)
+            self._route(await self._store.claim_updates(lease, now))
 
     async def finish(self) -> None:
-        """Finish what is under way and begin nothing more."""
+        """Finish what is under way and begin nothing more; others may go on at once."""
         if self._application.running:
             await self._application.stop()
+        await self._store.release_updates(self._worker)
+        if self._is_poller:
+            await self._store.release_turn(POLLING, self._worker)
 
     async def run_polling(self, stopping: asyncio.Event) -> None:
         """Ask Telegram for updates until told to stop; a lost connection is tried again.
@@ -76,8 +104,14 @@ class Inbox:
         offset: int | None = None
         pause_s = self.first_pause_s
         met = False
+        self._is_poller = True
         while not stopping.is_set():
             try:
+                if not self.has_turn:
+                    await self.keep(self._clock())
+                if not self.has_turn:
+                    await _pause(stopping, TURN_PAUSE_S)
+                    continue
                 if not met:
                     await self._application.bot.delete_webhook()
                     met = True
@@ -103,6 +137,9 @@ class Inbox:
             return offset
         await self.accept([update.to_dict() for update in updates])
         return int(updates[-1].update_id) + 1
+
+    def _lease(self, now: datetime) -> Lease:
+        return Lease(self._worker, now + LEASE)
 
     def _route(self, updates: Sequence[RawUpdate]) -> None:
         for update in updates:

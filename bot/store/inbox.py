@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.store.deliveries import NotedMessage, note_messages
@@ -17,14 +18,25 @@ if TYPE_CHECKING:
     from bot.ports import Transaction
 
 
+MOST_CLAIMED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who claims, and until when."""
+
+    worker: str
+    until: datetime
+
+
 class InboxVerbs(Verbs):
     """Queries and single-step writes over updates."""
 
     @transactional
     def record_updates(
-        self, tx: Transaction, updates: Sequence[dict[str, Any]], now: datetime
+        self, tx: Transaction, updates: Sequence[dict[str, Any]], lease: Lease, now: datetime
     ) -> list[dict[str, Any]]:
-        """Keep updates; give those that were not known yet, in order.
+        """Keep updates under a lease; give those that were not known yet, in order.
 
         The ids of the messages in them are noted: no probe needs to ask for those.
         """
@@ -33,20 +45,77 @@ class InboxVerbs(Verbs):
             update
             for update in updates
             if tx.execute(
-                "INSERT INTO updates (update_id, body, received_at) VALUES (:id, :body, :now)"
-                " ON CONFLICT (update_id) DO NOTHING",
+                "INSERT INTO updates (update_id, body, received_at, worker, lease_until)"
+                " VALUES (:id, :body, :now, :worker, :until) ON CONFLICT (update_id) DO NOTHING",
                 id=update["update_id"],
                 body=json.dumps(update),
                 now=ms(now),
+                worker=lease.worker,
+                until=ms(lease.until),
             )
             == 1
         ]
 
+    @transactional
+    def claim_updates(self, tx: Transaction, lease: Lease, now: datetime) -> list[dict[str, Any]]:
+        """Take updates that no living process has in hand, oldest first."""
+        rows = tx.fetch(
+            "UPDATE updates SET worker = :worker, lease_until = :until WHERE update_id IN ("
+            " SELECT update_id FROM updates WHERE handled_at IS NULL"
+            " AND (lease_until IS NULL OR lease_until <= :now) ORDER BY update_id"
+            " LIMIT :most {skip_locked}) RETURNING update_id, body",
+            worker=lease.worker,
+            until=ms(lease.until),
+            now=ms(now),
+            most=MOST_CLAIMED,
+        )
+        return [json.loads(row["body"]) for row in sorted(rows, key=lambda row: row["update_id"])]
+
+    @transactional
+    def extend_updates(self, tx: Transaction, lease: Lease) -> int:
+        """Keep the updates that a process has in hand."""
+        return tx.execute(
+            "UPDATE updates SET lease_until = :until WHERE handled_at IS NULL AND worker = :worker",
+            worker=lease.worker,
+            until=ms(lease.until),
+        )
+
+    @transactional
+    def release_updates(self, tx: Transaction, worker: str) -> int:
+        """Let others have the updates that a process has in hand."""
+        return tx.execute(
+            "UPDATE updates SET lease_until = NULL, worker = NULL WHERE handled_at IS NULL"
+            " AND worker = :worker",
+            worker=worker,
+        )
+
     @reading
-    def list_waiting_updates(self, tx: Transaction) -> list[dict[str, Any]]:
-        """Updates that a process took and did not finish, oldest first."""
-        rows = tx.fetch("SELECT body FROM updates WHERE handled_at IS NULL ORDER BY update_id")
-        return [json.loads(row["body"]) for row in rows]
+    def count_waiting_updates(self, tx: Transaction) -> int:
+        """How many updates are not handled yet."""
+        rows = tx.fetch("SELECT COUNT(*) AS number FROM updates WHERE handled_at IS NULL")
+        number: int = rows[0]["number"]
+        return number
+
+    @transactional
+    def claim_turn(self, tx: Transaction, name: str, lease: Lease, now: datetime) -> bool:
+        """Take or keep what one process at a time may do; False while another one has it."""
+        changed = tx.execute(
+            "INSERT INTO turns (name, worker, lease_until) VALUES (:name, :worker, :until)"
+            " ON CONFLICT (name) DO UPDATE SET worker = :worker, lease_until = :until"
+            " WHERE turns.worker = :worker OR turns.lease_until <= :now",
+            name=name,
+            worker=lease.worker,
+            until=ms(lease.until),
+            now=ms(now),
+        )
+        return changed == 1
+
+    @transactional
+    def release_turn(self, tx: Transaction, name: str, worker: str) -> None:
+        """Let another process have a turn."""
+        tx.execute(
+            "DELETE FROM turns WHERE name = :name AND worker = :worker", name=name, worker=worker
+        )
 
     @transactional
     def mark_update_handled(self, tx: Transaction, update_id: int, now: datetime) -> None:

@@ -220,7 +220,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             needs_approval=settings.approval == "editor",
             withdraws=settings.withdraw == "auto",
         )
-        archive = WordPressArchive(session, session, places(settings.feeds))
+        archive = WordPressArchive(session)
         ingest = Ingest(store, source, policy, clock, PageEnricher(store, source, archive))
         side = HttpHubs(session, settings.zone)
         public_url = settings.public_url
@@ -585,7 +585,8 @@ async def read_stories(settings: Settings, source: str) -> list[tuple[Entry, Sto
     Raises SourceError.
     """
     if source.startswith(("http://", "https://")):
-        async with guarded(places([source, *settings.feeds])) as session:
+        named = places([source, *settings.feeds])
+        async with guarded(named, allow_private=settings.allow_private) as session:
             entries = await HttpSource(session, zone=settings.zone).read_source(source)
     else:
         entries = parse_source(_read_local(source), content_type=None, url=None, zone=settings.zone)

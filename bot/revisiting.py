@@ -43,6 +43,10 @@ LOOK_AGAIN_AT_PRESENT = timedelta(minutes=10)
 # The clocks of two machines, and posts of one second.
 OVERLAP = timedelta(seconds=2)
 CONTROLS = 2
+# What a feed lists is corrected by the feed, which may be read late, or lose it before that.
+LEFT_TO_THE_FEED = timedelta(minutes=10)
+# One answer that is none does not yet mean that a site refuses to be asked.
+REFUSALS_BORNE = 3
 # An archive that lacks so many stories and has no other is one that hides them from strangers.
 FEW = 3
 
@@ -132,10 +136,12 @@ class Revisiting:
             else:
                 visit = await self._read(archive, archive.api_url, visit, now)
         except SourceError as error:
-            passing = isinstance(error, FetchError) and not _is_refusal(error)
-            again = self._pace(archive.failures + 1) if passing else PROBE_AGAIN
-            api_url = archive.api_url if passing else None
-            visit = replace(visit, due_at=now + again, api_url=api_url, error=str(error))
+            refused = archive.api_url is not None and archive.failures + 1 >= REFUSALS_BORNE
+            if refused and (not isinstance(error, FetchError) or _is_refusal(error)):
+                visit = replace(visit, due_at=now + PROBE_AGAIN, api_url=None, error=str(error))
+            else:
+                again = self._pace(archive.failures + 1)
+                visit = replace(visit, due_at=now + again, error=str(error))
             _log.info("archive not read", extra={"feed": archive.feed_id, "reason": str(error)})
         await self._store.record_visit(archive, visit)
 
@@ -151,20 +157,25 @@ class Revisiting:
     ) -> Visit:
         since = (archive.modified_at or now) - OVERLAP
         posts = await self._archive.list_modified(api_url, since)
-        await self._correct(archive.feed_id, posts, now)
+        left_at = await self._correct(archive.feed_id, posts, now)
         await self._miss(archive.feed_id, api_url, now)
-        newest = max((post.modified_at for post in posts if post.modified_at), default=None)
-        seen_to = archive.modified_at or now
-        return replace(visit, modified_at=max(newest, seen_to) if newest else seen_to)
+        times = [post.modified_at for post in posts if post.modified_at]
+        seen_to = max(times, default=since)
+        if left_at is not None:
+            # What its feed is still to correct is read again, in case that it never does.
+            seen_to = min(seen_to, left_at)
+        return replace(visit, modified_at=max(seen_to, archive.modified_at or since))
 
-    async def _correct(self, feed_id: int, posts: Sequence[Post], now: datetime) -> None:
-        """Revise stories that the feed no longer lists and that read otherwise now."""
+    async def _correct(self, feed_id: int, posts: Sequence[Post], now: datetime) -> datetime | None:
+        """Revise stories that the feed no longer lists and that read otherwise now.
+
+        Gives when the first one was modified of those that the feed lists, None where none was.
+        """
         sightings = [sight_entry(post.entry) for post in posts if not post.protected]
         if not sightings:
-            return
+            return None
         listed = await self._store.list_listed(feed_id)
         found = match(feed_id, sightings, await self._store.list_known(feed_id, sightings))
-        found = [pair for pair in found if pair[0].id not in listed]
         stories = await self._store.list_stories([known.id for known, _ in found])
         before = {story.id: story for story in stories}
         revised = [
@@ -172,9 +183,14 @@ class Revisiting:
             for known, sighting in found
             if (corrected := correction(sighting, before[known.id])) is not None
         ]
-        changed = await self._store.record_corrections(revised, now)
+        changed = await self._store.record_corrections(
+            [pair for pair in revised if pair[0].id not in listed], now
+        )
         if changed:
             _log.info("stories corrected", extra={"feed": feed_id, "number": len(changed)})
+        waits = max(LEFT_TO_THE_FEED, 3 * self._policy.poll_interval)
+        left = [one.story.updated_at for known, one in revised if known.id in listed]
+        return min((moment for moment in left if moment and now - moment < waits), default=None)
 
     async def _miss(self, feed_id: int, api_url: str, now: datetime) -> None:
         """Note recent stories that the archive does not show to everybody any more."""

@@ -12,7 +12,7 @@ from factories import FEED_URL, NOW, entry, fan_out, message, sighting, subscrib
 
 from bot.app import make_renderer
 from bot.enriching import PageEnricher
-from bot.errors import FetchError, ParseError
+from bot.errors import FetchError, ParseError, SourceError
 from bot.identity import carried, completed, digest, is_same_story, sight_entry, told_by_body
 from bot.ingest import Ingest, IngestPolicy
 from bot.revisiting import Evidence, Finding, Revisiting, RevisitPolicy, Standing, judge
@@ -42,6 +42,7 @@ class Site:
         self.down = False
         self.slow = False
         self.posts: list[Post] | None = None
+        self.refusing: SourceError | None = None
 
     async def fetch(self, feed: FeedForPoll) -> FeedPage:
         return FeedPage(url=feed.url, entries=tuple(self.feeds[feed.url]))
@@ -71,6 +72,8 @@ class Site:
 
     async def list_modified(self, api_url: str, since: datetime) -> list[Post]:
         assert api_url
+        if self.refusing is not None:
+            raise self.refusing
         return [post for post in self.posts or [] if post.modified_at and post.modified_at >= since]
 
     async def look(self, url: str) -> Look:
@@ -396,6 +399,63 @@ async def test_an_archive_corrects_and_misses_what_has_left_the_feed(newsroom: N
     for _ in range(6):
         await newsroom.looks()
     assert await newsroom.titles() == {"Ralat lama", entry(3).title}
+
+
+async def test_a_correction_that_its_feed_loses_before_the_next_poll_comes_from_the_archive(
+    newsroom: Newsroom,
+) -> None:
+    newsroom.site.posts = [Post(1, entry(1), NOW)]
+    await newsroom.lists(entry(1))
+    await newsroom.looks()
+    at = newsroom.now + MINUTE
+    newsroom.site.posts = [Post(1, entry(1, title="Ralat", updated_at=at), at)]
+    for _ in range(3):
+        await newsroom.looks()
+    assert await newsroom.titles() == {entry(1).title}
+    await newsroom.lists(entry(2))
+    for _ in range(3):
+        await newsroom.looks()
+    assert await newsroom.titles() == {"Ralat", entry(2).title}
+
+
+@pytest.mark.parametrize("refusal", [ParseError("no JSON"), FetchError("no", status=403)])
+async def test_one_answer_that_is_none_does_not_cost_an_archive(
+    newsroom: Newsroom, refusal: SourceError
+) -> None:
+    newsroom.site.posts = [Post(1, entry(1), NOW)]
+    await newsroom.lists(entry(1))
+    await newsroom.looks()
+    await newsroom.lists(entry(2))
+    newsroom.site.refusing = refusal
+    for _ in range(3):
+        await newsroom.looks()
+    newsroom.site.refusing = None
+    newsroom.site.posts = [Post(1, entry(1, title="Ralat"), newsroom.now)]
+    for _ in range(9):
+        await newsroom.looks()
+    assert "Ralat" in await newsroom.titles()
+
+
+async def test_an_archive_that_goes_on_refusing_is_left_alone_for_a_day(
+    newsroom: Newsroom,
+) -> None:
+    newsroom.site.posts = [Post(1, entry(1), NOW)]
+    await newsroom.lists(entry(1))
+    await newsroom.looks()
+    newsroom.site.refusing = FetchError("no", status=403)
+    for _ in range(60):
+        await newsroom.looks()
+    assert await newsroom.store.find_archive_url(1) is None
+    newsroom.site.refusing = None
+    newsroom.site.posts = [Post(1, entry(1, title="Ralat"), newsroom.now)]
+    await newsroom.lists(entry(2))
+    for _ in range(60):
+        await newsroom.looks()
+    assert "Ralat" not in await newsroom.titles()
+    newsroom.now += timedelta(days=1)
+    for _ in range(6):
+        await newsroom.looks()
+    assert "Ralat" in await newsroom.titles()
 
 
 async def test_a_post_that_asks_for_a_password_is_not_recorded(newsroom: Newsroom) -> None:

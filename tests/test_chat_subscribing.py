@@ -205,6 +205,15 @@ async def test_a_channels_settings_are_not_for_its_readers(chat: World) -> None:
     assert await wish(chat, CHANNEL) == ()
 
 
+async def test_what_is_said_of_a_channel_names_the_commands_that_are_about_it(chat: World) -> None:
+    said = await chat.tell(ADMIN, "/subscribe @kabar politik")
+    assert "/unsubscribe @kabar" in said
+    assert "/settings @kabar" in said
+    said = await chat.tell(ADMIN, "/unsubscribe @kabar")
+    assert "/subscribe @kabar" in said
+    assert "@kabar" not in await chat.tell(ADMIN, "/subscribe politik")
+
+
 async def test_an_administrator_subscribes_a_channel_from_a_private_chat(chat: World) -> None:
     assert "will come to @Kabar" in await chat.tell(ADMIN, "/subscribe @Kabar politik, ekonomi")
     assert await wish(chat, CHANNEL) == ("ekonomi", "politik")

@@ -311,3 +311,15 @@ async def test_any_press_and_any_words_are_answered(
     line = " ".join(words.split())
     said = await chat.say(MEMBER, MEMBER, f"/pengaturan kata {line}")
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("user", [ADMIN, MEMBER])
+async def test_no_page_of_the_settings_has_a_gap_in_it(chat: World, user: int) -> None:
+    shown = await opened(chat, user)
+    await chat.say(user, user, '/settings words banjir, "dapur umum" -iklan')
+    assert "\n\n\n" not in text_of(chat.sandbox.sent(user)[-1])
+    await walk(chat, user, shown, "settings:quiet", "settings:quiet:22-6")
+    for page in ("home", "what", "home", "when", "zone", "home", "quiet", "home", "look", "home"):
+        await walk(chat, user, shown, f"settings:{page}")
+        assert "\n\n\n" not in text_of(shown), page
+    assert "\n\n" not in text_of(shown).split("\n\n", 1)[1]

@@ -75,6 +75,12 @@ LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE AS $$
 $$"""
 # Each new story counts up hundreds of words; with room in its page a row stays where it is.
 POSTGRES_ROOM = "ALTER TABLE words SET (fillfactor = 60)"
+# Up to version 0.1 stories were searched by the databases' own tokenizers.
+SEARCH_INDEX, OLD_SEARCH = "{search_index}", "{drop_old_search}"
+POSTGRES_OLD_SEARCH = (
+    "DROP INDEX IF EXISTS stories_search",
+    "ALTER TABLE stories DROP COLUMN IF EXISTS search",
+)
 POSTGRES_POSTINGS = (
     "CREATE INDEX story_words_terms ON story_words USING gin (story_terms(counts))"
     " WITH (fastupdate = off)"
@@ -344,7 +350,15 @@ class SqliteDatabase:
         self._reader.connect().execute("PRAGMA query_only = ON")
 
     def _apply_pending(self, tx: Transaction) -> list[str]:
-        return apply_pending(tx, SQLITE_DIALECT, [SQLITE_POSTINGS])
+        return apply_pending(tx, SQLITE_DIALECT, self._make)
+
+    @staticmethod
+    def _make(tx: Transaction, wanted: str) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        if wanted == OLD_SEARCH:
+            sqlite_utils.Database(tx.connection).table("stories").disable_fts()
+        else:
+            tx.execute(SQLITE_POSTINGS)
 
 
 class PostgresTransaction:
@@ -469,22 +483,31 @@ class PostgresDatabase:
 
     def _apply_pending(self, tx: Transaction) -> list[str]:
         tx.fetch("SELECT pg_advisory_xact_lock(:key)", key=MIGRATION_LOCK)
-        index = [POSTGRES_TERMS, POSTGRES_POSTINGS, POSTGRES_ROOM]
-        return apply_pending(tx, POSTGRES_DIALECT, index)
+        return apply_pending(tx, POSTGRES_DIALECT, self._make)
+
+    @staticmethod
+    def _make(tx: Transaction, wanted: str) -> None:
+        made = (POSTGRES_TERMS, POSTGRES_POSTINGS, POSTGRES_ROOM)
+        for statement in POSTGRES_OLD_SEARCH if wanted == OLD_SEARCH else made:
+            tx.execute(statement)
 
 
 def apply_pending(
-    tx: Transaction, dialect: Mapping[str, str], search_index: Sequence[str]
+    tx: Transaction, dialect: Mapping[str, str], make: Callable[[Transaction, str], None]
 ) -> list[str]:
-    """Apply the steps of the schema that a database lacks, in order; gives their names."""
+    """Apply the steps of the schema that a database lacks, in order; gives their names.
+
+    A statement that is a single token is what `make` does for a database of its kind.
+    """
     tx.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
     applied = {row["name"] for row in tx.fetch("SELECT name FROM migrations")}
     pending = [(name, sql) for name, sql in migration_steps() if name not in applied]
     for name, sql in pending:
         for statement in statements(sql):
-            made = search_index if statement == "{search_index}" else [statement]
-            for one in made:
-                tx.execute(_replaced(one, dialect))
+            if statement in (SEARCH_INDEX, OLD_SEARCH):
+                make(tx, statement)
+            else:
+                tx.execute(_replaced(statement, dialect))
         tx.execute("INSERT INTO migrations (name) VALUES (:name)", name=name)
     return [name for name, _ in pending]
 

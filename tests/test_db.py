@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlite_utils
 from factories import (
     NOW,
     claim_plan,
@@ -20,6 +21,7 @@ from factories import (
 
 from bot.db import SqliteDatabase, SqliteTransaction, open_database
 from bot.errors import DatabaseError
+from bot.relating import relate_due
 from bot.store import Store
 from bot.types import Step, Verdict
 
@@ -128,6 +130,67 @@ async def test_works_that_wait_share_a_commit(tmp_path: Path) -> None:
 
 async def test_migrating_again_does_nothing(database: MigratedDatabase) -> None:
     assert await database.migrate() == []
+
+
+OLD_COLUMN = "search tsvector GENERATED ALWAYS AS (to_tsvector('simple', title)) STORED"
+OLD_SEARCH_OF_POSTGRES = (
+    f"ALTER TABLE stories ADD COLUMN {OLD_COLUMN}",
+    "CREATE INDEX stories_search ON stories USING gin (search)",
+)
+
+
+def put_old_search_back(tx: Transaction) -> None:
+    """Leave what the first step for searching made, and no later step of search."""
+    if isinstance(tx, SqliteTransaction):
+        sqlite_utils.Database(tx.connection).table("stories").enable_fts(
+            ("title", "summary", "body"), create_triggers=True, tokenize="unicode61"
+        )
+    else:
+        for statement in OLD_SEARCH_OF_POSTGRES:
+            tx.execute(statement)
+    tx.execute("INSERT INTO migrations (name) VALUES ('0002_search')")
+    tx.execute("DELETE FROM migrations WHERE name = '0014_old_search'")
+
+
+def left_of_old_search(tx: Transaction) -> list[str]:
+    if isinstance(tx, SqliteTransaction):
+        sql = "SELECT name FROM sqlite_master WHERE name LIKE 'stories_fts%' OR type = 'trigger'"
+    else:
+        sql = (
+            "SELECT column_name AS name FROM information_schema.columns"
+            " WHERE table_name = 'stories' AND column_name = 'search'"
+            " UNION SELECT indexname FROM pg_indexes WHERE indexname = 'stories_search'"
+        )
+    return [row["name"] for row in tx.fetch(sql)]
+
+
+async def test_what_the_old_search_left_is_dropped(database: MigratedDatabase) -> None:
+    await database.run(put_old_search_back)
+    store = Store(database)
+    story = await stored_story(store, 1)
+    assert await database.read(left_of_old_search) != []
+    assert await database.migrate() == ["0014_old_search"]
+    assert await database.read(left_of_old_search) == []
+    assert (await stored_story(store, 2)).id != story.id
+    assert await store.find_story(story.id) == story
+    assert await database.migrate() == []
+
+
+async def test_lists_of_an_older_version_are_kept(database: MigratedDatabase) -> None:
+    store = Store(database)
+    story = await stored_story(store, 1)
+    while await relate_due(store, NOW):
+        pass
+
+    def as_before(tx: Transaction) -> None:
+        tx.execute("UPDATE story_words SET earlier = '[]', copy_of = :id", id=story.id)
+        tx.execute("DROP TABLE story_lists")
+        tx.execute("DELETE FROM migrations WHERE name = '0014_story_lists'")
+
+    await database.run(as_before)
+    assert await database.migrate() == ["0014_story_lists"]
+    assert await store.find_related(story.id, 5) == []
+    assert await store.list_unrelated(5) == []
 
 
 async def test_a_verb_that_says_it_only_reads_cannot_write(tmp_path: Path) -> None:

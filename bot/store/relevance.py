@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from bot.relevance.words import Wording
     from bot.types import Row, Story
 
-AT_ONCE = 100
+AT_ONCE = 250
+LENGTHS = (1, 10, 25, 50, 100, AT_ONCE)
 LATER_KEPT = 10
 # Rarities drift as stories come in; a story's norms are made anew when there are twice as many.
 STALE_TIMES = 2
@@ -184,8 +185,8 @@ class RelevanceVerbs(Verbs):
     def list_unrelated(self, tx: Transaction, limit: int) -> list[Story]:
         """Indexed stories without a list of related ones, the first stored first."""
         rows = tx.fetch(
-            f"SELECT {STORY_COLUMNS} FROM story_words w JOIN stories s ON s.id = w.story_id"
-            " WHERE w.earlier IS NULL ORDER BY w.story_id LIMIT :limit",
+            f"SELECT {STORY_COLUMNS} FROM story_lists l JOIN stories s ON s.id = l.story_id"
+            " WHERE l.earlier IS NULL ORDER BY l.story_id LIMIT :limit",
             limit=limit,
         )
         return [to_story(row) for row in rows]
@@ -197,7 +198,7 @@ class RelevanceVerbs(Verbs):
         Nothing is written where the story has changed since it was read.
         """
         changed = tx.execute(
-            "UPDATE story_words SET earlier = :earlier, copy_of = :copy_of"
+            "UPDATE story_lists SET earlier = :earlier, copy_of = :copy_of"
             " WHERE story_id = :id AND EXISTS (SELECT 1 FROM stories"
             " WHERE id = :id AND worded_revision = :revision AND revision = :revision)",
             earlier=_dump(related.links),
@@ -206,8 +207,7 @@ class RelevanceVerbs(Verbs):
             revision=story.revision,
         )
         if changed:
-            for link in sorted(related.links, key=lambda one: one.story_id):
-                _follow(tx, link.story_id, Link(story.id, link.strength))
+            _follow(tx, story.id, related.links)
 
     @reading
     def find_related(
@@ -218,9 +218,9 @@ class RelevanceVerbs(Verbs):
         Withdrawn ones are left out, and all but one of copies. `later` adds those after it.
         """
         rows = tx.fetch(
-            "SELECT w.earlier, w.later, COALESCE(w.copy_of, w.story_id) AS family"
-            " FROM story_words w JOIN stories s ON s.id = w.story_id"
-            " WHERE w.story_id = :id AND s.worded_revision = s.revision",
+            "SELECT l.earlier, l.later, COALESCE(l.copy_of, l.story_id) AS family"
+            " FROM story_lists l JOIN stories s ON s.id = l.story_id"
+            " WHERE l.story_id = :id AND s.worded_revision = s.revision",
             id=story_id,
         )
         if not rows or rows[0]["earlier"] is None:
@@ -235,11 +235,12 @@ class RelevanceVerbs(Verbs):
         """Make stale norms anew; gives how many were."""
         stories = _vocabulary(tx, ()).stories
         rows = tx.fetch(
-            "SELECT story_id, counts FROM story_words WHERE normed_at_stories < :least"
+            "SELECT story_id FROM story_lists WHERE normed_at_stories < :least"
             " ORDER BY normed_at_stories LIMIT :limit {skip_locked}",
             least=stories // STALE_TIMES,
             limit=limit,
         )
+        rows = _counts_of(tx, [row["story_id"] for row in rows])
         counts = {row["story_id"]: ranking.unpacked(bytes(row["counts"])) for row in rows}
         held = _held(tx, {word for pairs in counts.values() for word, _ in pairs})
         for story_id, pairs in counts.items():
@@ -257,10 +258,19 @@ def _record_words(tx: Transaction, story: Story, wording: Wording) -> None:
     tx.execute(
         "INSERT INTO story_words (story_id, counts, norm, title_norm, normed_at_stories)"
         " VALUES (:id, :counts, :norm, :title_norm, :stories) ON CONFLICT (story_id) DO UPDATE"
-        " SET counts = excluded.counts, norm = excluded.norm, title_norm = excluded.title_norm,"
-        " normed_at_stories = excluded.normed_at_stories, earlier = NULL, copy_of = NULL",
+        " SET counts = excluded.counts",
         id=story.id,
         counts=ranking.packed(flagged),
+        norm=made.whole,
+        title_norm=made.title,
+        stories=made.stories,
+    )
+    tx.execute(
+        "INSERT INTO story_lists (story_id, norm, title_norm, normed_at_stories)"
+        " VALUES (:id, :norm, :title_norm, :stories) ON CONFLICT (story_id) DO UPDATE"
+        " SET norm = excluded.norm, title_norm = excluded.title_norm,"
+        " normed_at_stories = excluded.normed_at_stories, earlier = NULL, copy_of = NULL",
+        id=story.id,
         norm=made.whole,
         title_norm=made.title,
         stories=made.stories,
@@ -274,7 +284,11 @@ def _record_words(tx: Transaction, story: Story, wording: Wording) -> None:
 
 
 def _forget_words(tx: Transaction, story_id: int) -> None:
-    rows = tx.fetch("SELECT counts, earlier FROM story_words WHERE story_id = :id", id=story_id)
+    rows = tx.fetch(
+        "SELECT w.counts, l.earlier FROM story_words w"
+        " LEFT JOIN story_lists l ON l.story_id = w.story_id WHERE w.story_id = :id",
+        id=story_id,
+    )
     if not rows:
         return
     counts = ranking.unpacked(bytes(rows[0]["counts"]))
@@ -284,21 +298,20 @@ def _forget_words(tx: Transaction, story_id: int) -> None:
     for names in ([EVERY_STORY], *_parts(sorted({*words.values(), *stems}))):
         marks, params = _listed(names)
         tx.execute(f"UPDATE words SET stories = stories - 1 WHERE word IN ({marks})", **params)
-    for link in _load(rows[0]["earlier"] or "[]"):
-        _unfollow(tx, link.story_id, story_id)
+    _unfollow(tx, story_id, _load(rows[0]["earlier"] or "[]"))
 
 
 def _count_up(tx: Transaction, words: Iterable[str]) -> dict[str, KnownWord]:
     """Count one more story for each word, in an order that lets no two writers block each other."""
     known: dict[str, KnownWord] = {}
-    for names in _parts(sorted(set(words))):
-        marks, params = _listed(names)
-        values = ", ".join(f"({mark}, 1)" for mark in marks.split(", "))
+    for part in _parts(sorted(set(words))):
+        names = _names(len(part))
+        values = ", ".join(f"(:{name}, 1)" for name in names)
         rows = tx.fetch(
             f"INSERT INTO words (word, stories) VALUES {values}"
             " ON CONFLICT (word) DO UPDATE SET stories = words.stories + 1"
             " RETURNING id, word, stories",
-            **params,
+            **dict(zip(names, part, strict=True)),
         )
         known.update((row["word"], KnownWord(row["id"], row["stories"])) for row in rows)
     return known
@@ -359,9 +372,12 @@ def _indexed(tx: Transaction, ids: Sequence[int]) -> list[Indexed]:
     for part in _parts(ids):
         marks, params = _listed(part)
         rows = tx.fetch(
-            "SELECT w.story_id, w.counts, w.norm, w.title_norm, w.normed_at_stories, s.shown_at,"
-            " COALESCE(w.copy_of, w.story_id) AS family"
+            "SELECT w.story_id, w.counts, COALESCE(l.norm, w.norm) AS norm,"
+            " COALESCE(l.title_norm, w.title_norm) AS title_norm,"
+            " COALESCE(l.normed_at_stories, w.normed_at_stories) AS normed_at_stories,"
+            " s.shown_at, COALESCE(l.copy_of, w.story_id) AS family"
             " FROM story_words w JOIN stories s ON s.id = w.story_id"
+            " LEFT JOIN story_lists l ON l.story_id = w.story_id"
             f" WHERE w.story_id IN ({marks}) AND s.withdrawn_at IS NULL",
             **params,
         )
@@ -381,8 +397,8 @@ def _one_a_family(tx: Transaction, ids: Sequence[int], own: int) -> list[int]:
     for part in _parts(ids):
         marks, params = _listed(part)
         rows = tx.fetch(
-            "SELECT w.story_id, COALESCE(w.copy_of, w.story_id) AS family FROM story_words w"
-            f" JOIN stories s ON s.id = w.story_id WHERE w.story_id IN ({marks})"
+            "SELECT l.story_id, COALESCE(l.copy_of, l.story_id) AS family FROM story_lists l"
+            f" JOIN stories s ON s.id = l.story_id WHERE l.story_id IN ({marks})"
             " AND s.withdrawn_at IS NULL",
             **params,
         )
@@ -405,32 +421,63 @@ def _shown(tx: Transaction, ids: Sequence[int]) -> list[Story]:
     return [found[story_id] for story_id in ids if story_id in found]
 
 
-def _follow(tx: Transaction, story_id: int, link: Link) -> None:
-    kept = [one for one in _later(tx, story_id) if one.story_id != link.story_id]
-    best = sorted([*kept, link], key=lambda one: -one.strength)[:LATER_KEPT]
-    _write_later(tx, story_id, best)
+def _follow(tx: Transaction, story_id: int, links: Sequence[Link]) -> None:
+    """Add a story to the lists of those that it is related to."""
+    strengths = {link.story_id: link.strength for link in links}
+    lists = _claim_later(tx, strengths)
+    for other, kept in lists.items():
+        rest = [one for one in kept if one.story_id != story_id]
+        best = sorted([*rest, Link(story_id, strengths[other])], key=lambda one: -one.strength)
+        lists[other] = best[:LATER_KEPT]
+    _write_later(tx, lists)
 
 
-def _unfollow(tx: Transaction, story_id: int, gone: int) -> None:
-    _write_later(tx, story_id, [one for one in _later(tx, story_id) if one.story_id != gone])
-
-
-def _later(tx: Transaction, story_id: int) -> list[Link]:
-    rows = tx.fetch("SELECT later FROM story_words WHERE story_id = :id", id=story_id)
-    return _load(rows[0]["later"]) if rows else []
-
-
-def _write_later(tx: Transaction, story_id: int, links: Sequence[Link]) -> None:
-    tx.execute(
-        "UPDATE story_words SET later = :later WHERE story_id = :id",
-        later=_dump(links),
-        id=story_id,
+def _unfollow(tx: Transaction, gone: int, links: Sequence[Link]) -> None:
+    lists = _claim_later(tx, [link.story_id for link in links])
+    _write_later(
+        tx,
+        {
+            other: [one for one in kept if one.story_id != gone]
+            for other, kept in lists.items()
+            if any(one.story_id == gone for one in kept)
+        },
     )
+
+
+def _claim_later(tx: Transaction, ids: Iterable[int]) -> dict[int, list[Link]]:
+    """What follows each story; no other writer changes it before this transaction ends."""
+    lists: dict[int, list[Link]] = {}
+    for part in _parts(sorted(ids)):
+        marks, params = _listed(part)
+        rows = tx.fetch(
+            f"UPDATE story_lists SET later = later WHERE story_id IN ({marks})"
+            " RETURNING story_id, later",
+            **params,
+        )
+        lists.update((row["story_id"], _load(row["later"])) for row in rows)
+    return lists
+
+
+def _write_later(tx: Transaction, lists: Mapping[int, Sequence[Link]]) -> None:
+    tx.execute_many(
+        "UPDATE story_lists SET later = :later WHERE story_id = :id",
+        [{"id": story_id, "later": _dump(links)} for story_id, links in lists.items()],
+    )
+
+
+def _counts_of(tx: Transaction, ids: Iterable[int]) -> list[Row]:
+    found: list[Row] = []
+    for part in _parts(ids):
+        marks, params = _listed(part)
+        found += tx.fetch(
+            f"SELECT story_id, counts FROM story_words WHERE story_id IN ({marks})", **params
+        )
+    return found
 
 
 def _write_norms(tx: Transaction, story_id: int, made: Norms) -> None:
     tx.execute(
-        "UPDATE story_words SET norm = :norm, title_norm = :title_norm,"
+        "UPDATE story_lists SET norm = :norm, title_norm = :title_norm,"
         " normed_at_stories = :stories WHERE story_id = :id",
         norm=made.whole,
         title_norm=made.title,
@@ -454,13 +501,22 @@ def _parts(values: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _listed(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """Marks for a list of values and the values by their names."""
-    names, marks = _names(len(values))
-    return marks, dict(zip(names, values, strict=True))
+    """Marks for a list of values and the values by their names.
+
+    The last is repeated up to one of LENGTHS, so that few statements are prepared, and often used.
+    """
+    length = next(length for length in LENGTHS if length >= len(values))
+    names = _names(length)
+    filled = [*values, *values[-1:] * (length - len(values))]
+    return _marks(length), dict(zip(names, filled, strict=True))
 
 
 @lru_cache(maxsize=AT_ONCE)
-def _names(number: int) -> tuple[list[str], str]:
-    """So many names, and marks for them; in letters, for the neutral SQL knows no others."""
-    names = [f"v_{chr(97 + place // 26)}{chr(97 + place % 26)}" for place in range(number)]
-    return names, ", ".join(f":{name}" for name in names)
+def _names(number: int) -> list[str]:
+    """So many names; in letters, for the neutral SQL knows no others."""
+    return [f"v_{chr(97 + place // 26)}{chr(97 + place % 26)}" for place in range(number)]
+
+
+@lru_cache(maxsize=AT_ONCE)
+def _marks(number: int) -> str:
+    return ", ".join(f":{name}" for name in _names(number))

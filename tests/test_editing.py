@@ -308,7 +308,7 @@ async def test_an_audience_is_everyone_tags_or_chosen_chats(room: Newsroom) -> N
         [
             (Audience(), {1}),
             (Audience(Reach.EVERYONE), {1, 2, 3}),
-            (Audience(Reach.TAGS, tags=("Politik",)), {1, 2}),
+            (Audience(Reach.TAGS, tags=("Politik", "Budaya")), {1, 2}),
             (Audience(Reach.CHATS, chats=(everything.id, stranger.id, gone.id)), {1, -4}),
             (Audience(Reach.CHATS), set()),
         ],

@@ -454,7 +454,8 @@ def wanting(audience: Audience) -> tuple[str, dict[str, str]]:
         case Reach.CHATS:
             return f"{PLAIN} AND s.chat_id IN ({_listed(audience.chats) or 0})", {}
         case Reach.TAGS:
-            tags = {f"tag{at}": tag_key(tag) for at, tag in enumerate(audience.tags)}
+            # Parameters' names are of letters.
+            tags = {f"tag{'x' * at}": tag_key(tag) for at, tag in enumerate(audience.tags)}
             named = ", ".join(f":{name}" for name in tags) or "NULL"
             condition = (
                 f"({UNNARROWED} OR EXISTS (SELECT 1 FROM subscription_tags t"

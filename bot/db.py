@@ -17,7 +17,6 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from heapq import nlargest
 from importlib import resources
 from operator import itemgetter
 from pathlib import Path
@@ -185,11 +184,14 @@ class SqliteTransaction:
         """Stories by the weight of what they hold; see Transaction."""
         totals: defaultdict[int, float] = defaultdict(float)
         for term, weight in weights.items():
-            for row in self.connection.execute(
+            rows = self.connection.execute(
                 "SELECT rowid FROM story_postings WHERE story_postings MATCH ?", (_token(term),)
-            ):
-                totals[row[0]] += weight
-        return nlargest(limit, totals.items(), key=itemgetter(1, 0))
+            ).fetchall()
+            for (story_id,) in rows:
+                totals[story_id] += weight
+        least = min(sorted(totals.values())[-limit:], default=0.0)
+        heaviest = [pair for pair in totals.items() if pair[1] >= least]
+        return sorted(heaviest, key=itemgetter(1, 0), reverse=True)[:limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +400,7 @@ class PostgresTransaction:
             )
         rows = self._connection.execute(
             f"SELECT story_id FROM story_words WHERE {' AND '.join(wanted)}"
-            " ORDER BY story_id DESC LIMIT %(limit)s",
+            " ORDER BY story_id + 0 DESC LIMIT %(limit)s",
             {f"g{number}": list(group) for number, group in enumerate(groups)}
             | {"without": list(without), "limit": limit},
         )
@@ -408,16 +410,13 @@ class PostgresTransaction:
         """Stories by the weight of what they hold; see Transaction."""
         if not weights:
             return []
-        one = (
-            "SELECT story_id, {weight!r}::FLOAT8 AS weight FROM story_words"
-            " WHERE story_terms(counts) @> ARRAY[{term}]"
-        )
-        held = " UNION ALL ".join(
-            one.format(weight=float(weight), term=int(term)) for term, weight in weights.items()
-        )
         rows = self._connection.execute(
-            f"SELECT story_id, SUM(weight) AS total FROM ({held}) AS held GROUP BY story_id"
-            f" ORDER BY total DESC, story_id DESC LIMIT {int(limit)}"
+            "SELECT story_id, SUM(weight) AS total"
+            " FROM UNNEST(%(terms)s::INT[], %(weights)s::FLOAT8[]) AS asked (term, weight),"
+            " LATERAL (SELECT story_id FROM story_words"
+            " WHERE story_terms(counts) @> ARRAY[asked.term] OFFSET 0) AS held"
+            " GROUP BY story_id ORDER BY total DESC, story_id DESC LIMIT %(limit)s",
+            {"terms": list(weights), "weights": list(weights.values()), "limit": limit},
         )
         return [(row["story_id"], row["total"]) for row in rows]
 

@@ -86,7 +86,7 @@ async def find_links(store: Store, story: Story, *, all_times: bool = False) -> 
     stories = await store.list_shown([one.indexed.id for one in near])
     pages = await asyncio.to_thread(lambda: {other.id: start_of(other) for other in stories})
     keys = {key for page in pages.values() for key in page.stems}
-    held_by = vocabulary.held() | (await store.find_words(keys - stems.keys())).held()
+    held_by = vocabulary.held() | await store.count_holding(keys - stems.keys())
     compared = Compared(start_of(story), pages, held_by, vocabulary.stories)
     return await asyncio.to_thread(_links, compared, near)
 

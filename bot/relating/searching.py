@@ -206,10 +206,10 @@ def _ranked(plan: Plan, found: Sequence[Indexed]) -> list[int]:
         for known in _known(plan, word)
     ]
     rarities = {word_id: rare for one in wanted for word_id, rare in one.items()}
-    scored = [
-        (_score(rarities, one) * ranking.recency(newest - one.shown_at), one.shown_at, one.id)
-        for one in found
-    ]
+    scored = []
+    for one in found:
+        recency = ranking.recency((newest - one.shown_at).total_seconds())
+        scored.append((_score(rarities, one) * recency, one.shown_at, one.id))
     return [story_id for _, _, story_id in sorted(scored, reverse=True)]
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import timedelta
 
 COUNT: Final = struct.Struct("<IB")
 IN_TITLE: Final = 0x80
@@ -21,17 +20,17 @@ MOST_TIMES: Final = 0x7F
 TITLE_BONUS: Final = 2.0
 
 # Candidates share rare words; the sum of the stories behind these words bounds the work.
-MOST_POSTINGS: Final = 4_000
-MOST_TERMS: Final = 50
-CANDIDATES: Final = 45
-TALLIED_TIMES: Final = 4
+MOST_POSTINGS: Final = 6_000
+MOST_TERMS: Final = 60
+CANDIDATES: Final = 120
+TALLIED_TIMES: Final = 2
 COMPARED_CLOSELY: Final = 10
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
 # Calibrated on judged pairs; few stories cannot tell which words are common, so all seem closer.
 LEAST_CLOSENESS, LEAST_AMONG_FEW = 0.12, 0.2
-FEW_STORIES: Final = 500
+FEW_STORIES: Final = 100
 # Of words and of letters alike: short reports of one pattern share words, but not their start.
 COPY, COPIED_LETTERS = 0.93, 0.85
 RECENT_DAYS: Final = 7.0
@@ -169,10 +168,9 @@ def similarity(asked: Profile, counts: bytes, known: Norms) -> tuple[float, floa
     return whole / known.whole, title / known.title
 
 
-def recency(apart: timedelta) -> float:
+def recency(apart_s: float) -> float:
     """How much the time between two stories takes off, from 1 downwards: slowly, ever slower."""
-    days = abs(apart.total_seconds()) / DAY_S
-    return float((1.0 + days / RECENT_DAYS) ** -RECENCY_POWER)
+    return float((1.0 + abs(apart_s) / DAY_S / RECENT_DAYS) ** -RECENCY_POWER)
 
 
 def vector(counts: Mapping[str, int], held: Mapping[str, int], all_stories: int) -> Vector:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bot.relevance import ranking
 from bot.relevance.ranking import KnownWord, Norms
 from bot.relevance.words import EVERY_STORY, stem
-from bot.store.rows import EPOCH, MILLISECOND, STORY_COLUMNS, to_moment, to_story
+from bot.store.rows import STORY_COLUMNS, to_moment, to_ms, to_story
 from bot.store.transactional import Verbs, reading, transactional
 
 if TYPE_CHECKING:
@@ -66,17 +66,11 @@ class Asked:
     shown_at: datetime | None
     earlier: bool
 
-    def admits(self, story_id: int, shown_at: datetime) -> bool:
-        """Whether a story may be related to it."""
-        if story_id == self.id:
-            return False
-        if not self.earlier or self.shown_at is None:
-            return True
-        return (shown_at, story_id) < (self.shown_at, self.id)
-
     def recency(self, shown_at: datetime) -> float:
         """What the time between both leaves of a likeness."""
-        return ranking.recency(self.shown_at - shown_at) if self.shown_at else 1.0
+        if self.shown_at is None:
+            return 1.0
+        return ranking.recency((self.shown_at - shown_at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +126,18 @@ class RelevanceVerbs(Verbs):
     def find_words(self, tx: Transaction, words: Iterable[str]) -> Vocabulary:
         """Look words up; those that no story holds are left out."""
         return _vocabulary(tx, words)
+
+    @reading
+    def count_holding(self, tx: Transaction, words: Iterable[str]) -> dict[str, int]:
+        """How many stories hold each of the words; those that none holds are left out."""
+        held: dict[str, int] = {}
+        for part in _parts(words):
+            marks, params = _listed(part)
+            rows = tx.fetch(
+                f"SELECT word, stories FROM words WHERE word IN ({marks}) AND stories > 0", **params
+            )
+            held.update((row["word"], row["stories"]) for row in rows)
+        return held
 
     @reading
     def list_words_from(self, tx: Transaction, beginning: str, limit: int) -> list[str]:
@@ -351,18 +357,23 @@ def _words_by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
 def _near_in_time(
     tx: Transaction, tallied: Sequence[tuple[int, float]], asked: Asked
 ) -> list[tuple[int, float]]:
-    moments: dict[int, datetime] = {}
+    moments: dict[int, int] = {}
     for part in _parts(story_id for story_id, _ in tallied):
         marks, params = _listed(part)
         rows = tx.fetch(
             f"SELECT id, shown_at FROM stories WHERE id IN ({marks}) AND withdrawn_at IS NULL",
             **params,
         )
-        moments.update((row["id"], EPOCH + row["shown_at"] * MILLISECOND) for row in rows)
+        moments.update((row["id"], row["shown_at"]) for row in rows)
+    moments.pop(asked.id, None)
+    asked_ms = to_ms(asked.shown_at)
+    if asked_ms is None:
+        return [pair for pair in tallied if pair[0] in moments]
     weighed = [
-        (story_id, total * asked.recency(moments[story_id]))
+        (story_id, total * ranking.recency((asked_ms - moments[story_id]) / 1e3))
         for story_id, total in tallied
-        if story_id in moments and asked.admits(story_id, moments[story_id])
+        if story_id in moments
+        and (not asked.earlier or (moments[story_id], story_id) < (asked_ms, asked.id))
     ]
     return sorted(weighed, key=lambda pair: -pair[1])
 
@@ -507,7 +518,7 @@ def _listed(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """
     length = next(length for length in LENGTHS if length >= len(values))
     names = _names(length)
-    filled = [*values, *values[-1:] * (length - len(values))]
+    filled = [*values, *[values[-1]] * (length - len(values))]
     return _marks(length), dict(zip(names, filled, strict=True))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from bot.errors import DatabaseError
 from bot.web.assets import Assets
+from bot.web.console import FILES as CONSOLE_FILES
+from bot.web.console import Newsroom, add_console
 from bot.web.health import find_faults
 from bot.web.metrics import metrics_text
 from bot.web.ping import Pings
@@ -20,16 +22,17 @@ from bot.web.short import ShortLinks
 from bot.web.websub import Callbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from datetime import datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from bot.clicks import Clicks
+    from bot.editing import Editing
     from bot.render import Renderer
     from bot.store import Store
 
-FILES = ("share.css", "share.js")
+FILES = ("share.css", "share.js", *CONSOLE_FILES)
 LARGEST_BODY_BYTES = 1024 * 1024
 LARGEST_UPDATE_ID = 2**53
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
@@ -44,6 +47,8 @@ class Front:
     `accept` takes updates from Telegram; `webhook_secret` is None where there is no webhook;
     `token_fault` tells why Telegram refuses the token, None where it does not. `files` is the
     folder of styles and scripts, `public_url` where the world reaches the pages, if anywhere.
+    The console is served where there is `editing`; it needs `export`, which gives the audience as
+    lines, and `proof_key`, by which Telegram signs who opened a page inside it.
     """
 
     store: Store
@@ -56,6 +61,9 @@ class Front:
     files: Path
     zone: ZoneInfo
     public_url: str | None = None
+    editing: Editing | None = None
+    export: Callable[[], AsyncIterator[str]] | None = None
+    proof_key: bytes | None = field(default=None, repr=False)
 
 
 FRONT = web.AppKey("front", Front)
@@ -75,6 +83,19 @@ def web_app(front: Front) -> web.Application:
     SharePages(front.store, front.renderer, assets, front.zone, front.public_url).add_to(app)
     Callbacks(front.store, front.clock).add_to(app)
     Pings(front.store, front.clock).add_to(app)
+    if front.editing is not None and front.export is not None:
+        newsroom = Newsroom(
+            store=front.store,
+            editing=front.editing,
+            renderer=front.renderer,
+            assets=assets,
+            clock=front.clock,
+            zone=front.zone,
+            export=front.export,
+            public_url=front.public_url,
+            proof_key=front.proof_key,
+        )
+        add_console(app, newsroom)
     return app
 
 

@@ -75,10 +75,15 @@ $$"""
 # Each new story counts up hundreds of words; with room in its page a row stays where it is.
 POSTGRES_ROOM = "ALTER TABLE words SET (fillfactor = 60)"
 # Up to version 0.1 stories were searched by the databases' own tokenizers.
-SEARCH_INDEX, OLD_SEARCH = "{search_index}", "{drop_old_search}"
+SEARCH_INDEX, OLD_SEARCH, ROW_SIZES = "{search_index}", "{drop_old_search}", "{row_sizes}"
 POSTGRES_OLD_SEARCH = (
     "DROP INDEX IF EXISTS stories_search",
     "ALTER TABLE stories DROP COLUMN IF EXISTS search",
+)
+# Stories are tallied by the thousand: with the counts out of line a page has a hundred of them.
+POSTGRES_ROW_SIZES = (
+    "ALTER TABLE story_words SET (toast_tuple_target = 128)",
+    "ALTER TABLE story_lists SET (fillfactor = 70)",
 )
 POSTGRES_POSTINGS = (
     "CREATE INDEX story_words_terms ON story_words USING gin (story_terms(counts))"
@@ -359,7 +364,7 @@ class SqliteDatabase:
         assert isinstance(tx, SqliteTransaction)
         if wanted == OLD_SEARCH:
             sqlite_utils.Database(tx.connection).table("stories").disable_fts()
-        else:
+        elif wanted == SEARCH_INDEX:
             tx.execute(SQLITE_POSTINGS)
 
 
@@ -450,8 +455,11 @@ class PostgresDatabase:
         return await self._call(partial(self._transact, work))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work`, which only reads: here a writer holds up no reader anyway."""
-        return await self.run(work)
+        """Run `work`, which only reads: each query by itself, so none waits for BEGIN or COMMIT.
+
+        As in a transaction of PostgreSQL's usual kind a query sees what is committed by then.
+        """
+        return await self._call(partial(self._read, work))
 
     async def close(self) -> None:
         """Finish what runs and let go of the connections."""
@@ -480,14 +488,26 @@ class PostgresDatabase:
         with self._pool.connection() as connection:
             return work(PostgresTransaction(connection))
 
+    def _read(self, work: Callable[[Transaction], T]) -> T:
+        with self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                return work(PostgresTransaction(connection))
+            finally:
+                connection.autocommit = False
+
     def _apply_pending(self, tx: Transaction) -> list[str]:
         tx.fetch("SELECT pg_advisory_xact_lock(:key)", key=MIGRATION_LOCK)
         return apply_pending(tx, POSTGRES_DIALECT, self._make)
 
     @staticmethod
     def _make(tx: Transaction, wanted: str) -> None:
-        made = (POSTGRES_TERMS, POSTGRES_POSTINGS, POSTGRES_ROOM)
-        for statement in POSTGRES_OLD_SEARCH if wanted == OLD_SEARCH else made:
+        made = {
+            SEARCH_INDEX: (POSTGRES_TERMS, POSTGRES_POSTINGS, POSTGRES_ROOM),
+            OLD_SEARCH: POSTGRES_OLD_SEARCH,
+            ROW_SIZES: POSTGRES_ROW_SIZES,
+        }
+        for statement in made[wanted]:
             tx.execute(statement)
 
 
@@ -503,7 +523,7 @@ def apply_pending(
     pending = [(name, sql) for name, sql in migration_steps() if name not in applied]
     for name, sql in pending:
         for statement in statements(sql):
-            if statement in (SEARCH_INDEX, OLD_SEARCH):
+            if statement in (SEARCH_INDEX, OLD_SEARCH, ROW_SIZES):
                 make(tx, statement)
             else:
                 tx.execute(_replaced(statement, dialect))

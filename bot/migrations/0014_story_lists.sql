@@ -9,6 +9,7 @@ CREATE TABLE story_lists (
 );
 INSERT INTO story_lists (story_id, norm, title_norm, normed_at_stories, copy_of, earlier, later)
     SELECT story_id, norm, title_norm, normed_at_stories, copy_of, earlier, later FROM story_words;
+{row_sizes};
 CREATE INDEX story_lists_normed ON story_lists (normed_at_stories);
 CREATE INDEX story_lists_unrelated ON story_lists (story_id) WHERE earlier IS NULL;
 DROP INDEX IF EXISTS story_words_normed;

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 AT_ONCE = 500
 HOURS_IN_DAY = 24
 DAYS_IN_WEEK = 7
+LARGEST_NUMBER = 2**52
 
 
 async def export_lines(store: Store) -> AsyncIterator[str]:
@@ -83,19 +84,19 @@ def to_line(member: Member) -> str:
 def to_member(line: str) -> Member:
     """The chat that to_line wrote. Raises ValueError, KeyError or TypeError for anything else."""
     value: dict[str, Any] = json.loads(line)
-    closed_at, zone = value.get("closed_at"), value.get("zone")
+    zone = value.get("zone")
     if zone is not None and find_zone(zone) != zone:
         raise ValueError(f"{zone} is no time zone")
     return Member(
         Chat(
             id=0,
-            telegram_id=int(value["telegram_id"]),
+            telegram_id=_number(value["telegram_id"]),
             type=ChatType(value["type"]),
-            username=value.get("username"),
-            title=value.get("title"),
-            language=value.get("language"),
-            closed_at=None if closed_at is None else datetime.fromisoformat(closed_at),
-            closed_reason=value.get("closed_reason"),
+            username=_text_or_none(value.get("username")),
+            title=_text_or_none(value.get("title")),
+            language=_text_or_none(value.get("language")),
+            closed_at=_moment(value.get("closed_at")),
+            closed_reason=_text_or_none(value.get("closed_reason")),
             zone=zone,
         ),
         tuple(map(_to_wish, value["subscriptions"])),
@@ -123,11 +124,11 @@ def _from_wish(wish: Subscription) -> dict[str, Any]:
 
 def _to_wish(value: dict[str, Any]) -> Subscription:
     quiet = value.get("quiet")
-    begin, end = (None, None) if quiet is None else quiet
+    begin, end = (None, None) if quiet is None else (_hour(hour) for hour in quiet)
     usual = Rhythm()
     return Subscription(
         chat_id=0,
-        thread_id=int(value["thread_id"]),
+        thread_id=_number(value["thread_id"]),
         tags=_texts(value, "tags"),
         silent=bool(value["silent"]),
         narrowing=Narrowing(
@@ -135,10 +136,10 @@ def _to_wish(value: dict[str, Any]) -> Subscription:
         ),
         rhythm=Rhythm(
             pace=Pace(value.get("pace", usual.pace)),
-            hour=_whole(value.get("hour", usual.hour), HOURS_IN_DAY),
-            weekday=_whole(value.get("weekday", usual.weekday), DAYS_IN_WEEK),
-            quiet_from=None if begin is None else _whole(begin, HOURS_IN_DAY),
-            quiet_until=None if end is None else _whole(end, HOURS_IN_DAY),
+            hour=_hour(value.get("hour", usual.hour)),
+            weekday=_whole(value.get("weekday", usual.weekday), 0, DAYS_IN_WEEK - 1),
+            quiet_from=begin,
+            quiet_until=end,
             urgent=bool(value.get("urgent")),
         ),
         preview=Preview(value.get("preview", Preview.LARGE)),
@@ -149,14 +150,45 @@ def _texts(value: dict[str, Any], name: str) -> tuple[str, ...]:
     texts = value["tags"] if name == "tags" else value.get(name, [])
     if not isinstance(texts, list):
         raise TypeError(f"{name} is no list")
-    return tuple(str(text) for text in texts)
+    return tuple(map(_text, texts))
 
 
-def _whole(value: Any, limit: int) -> int:
-    number = int(value)
-    if not 0 <= number < limit:
-        raise ValueError(f"{number} is out of range")
-    return number
+def _text(value: Any) -> str:
+    """A text that any database keeps: one without NUL and halves of characters."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    if "\x00" in value:
+        raise ValueError("a text holds a NUL")
+    value.encode()
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _moment(value: Any) -> datetime | None:
+    moment = None if value is None else datetime.fromisoformat(value)
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{value} names no zone")
+    return moment
+
+
+def _number(value: Any) -> int:
+    """A whole number of Telegram's, which have 52 bits at most. Source: Bot API, Chat."""
+    return _whole(value, -LARGEST_NUMBER, LARGEST_NUMBER)
+
+
+def _hour(value: Any) -> int:
+    return _whole(value, 0, HOURS_IN_DAY - 1)
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    if not least <= value <= most:
+        raise ValueError(f"{value} is out of range")
+    return value
 
 
 def _members(lines: Iterable[str]) -> Iterator[Member]:

@@ -226,7 +226,8 @@ def _items(text: str) -> Iterator[tuple[str, bool]]:
     leaves_out, end = False, 0
     for found in _ITEM.finditer(line):
         quoted, minus = found["quoted"], found["minus"] is not None
-        is_new = "," in line[end : found.start()] or minus or quoted is not None or not by_commas
+        parted = "," in line[end : found.start()] or not by_commas
+        is_new = parted or minus or quoted is not None or found["word"].startswith("#")
         if phrase and is_new:
             yield " ".join(phrase), leaves_out
             phrase = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from factories import NOW, subscribed_chat
@@ -27,7 +28,7 @@ from bot.types import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
@@ -72,6 +73,16 @@ def test_a_line_of_an_older_version_is_read_with_the_usual_wishes() -> None:
     )
     wish = Subscription(0, 0, ("Politik",), silent=True)
     assert to_member(line) == Member(Chat(0, 5, ChatType.PRIVATE, language="id"), (wish,))
+
+
+def stated(**changes: Any) -> str:
+    """A line of an export, changed."""
+    return json.dumps({"telegram_id": 1, "type": "private", "subscriptions": [], **changes})
+
+
+def wishing(**changes: Any) -> str:
+    """A line of an export with one wish, changed."""
+    return stated(subscriptions=[{"thread_id": 0, "tags": [], "silent": False, **changes}])
 
 
 async def exported(store: Store) -> list[str]:
@@ -123,6 +134,21 @@ async def test_an_audience_moves_to_another_database(store: Store, tmp_path: Pat
             '{"telegram_id": 1, "type": "private", "subscriptions": [{"thread_id": 0, "tags": "x",'
             ' "silent": false}]}'
         ),
+        '{"telegram_id": 1e400, "type": "private", "subscriptions": []}',
+        stated(telegram_id=10**30),
+        stated(telegram_id="1"),
+        stated(title="a\0b"),
+        stated(title="a\ud800"),
+        stated(language=7),
+        stated(closed_at="2026-01-01T00:00:00"),
+        stated(closed_at=7),
+        wishing(tags=["\0"]),
+        wishing(tags=[7]),
+        wishing(thread_id=2**70),
+        wishing(quiet=[None, 5]),
+        wishing(quiet=[1, 2, 3]),
+        wishing(quiet=7),
+        wishing(weekday=7),
     ],
 )
 async def test_a_line_that_is_none_is_named_and_those_before_it_kept(

@@ -240,3 +240,9 @@ def test_no_digest_comes_in_quiet_hours(
     assert due_at is not None
     assert now < due_at
     assert not is_quiet(quiet, zone, due_at)
+
+
+def test_a_tag_begins_anew_also_where_commas_part_phrases() -> None:
+    tags, rest = read_words('banjir bandang, "pilkada banten" -iklan #politik, #kota tangerang')
+    assert tags == ("politik", "kota tangerang")
+    assert rest == Narrowing(("banjir bandang", "pilkada banten"), ("iklan",))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ from bot.hubs import Hubs
 from bot.identity import sight, sight_entry
 from bot.ingest import Ingest, IngestPolicy
 from bot.limits import Budget
+from bot.moving import export_lines
 from bot.outbox import Outbox
 from bot.probing import Prober
 from bot.publisher import TelegramPublisher
@@ -60,6 +62,7 @@ from bot.store import NotedMessage, Store
 from bot.transport import AiohttpRequest, BudgetRateLimiter
 from bot.types import ChatType, Entry
 from bot.web import Front, web_app
+from bot.web.console import proof_key, used_sources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -76,6 +79,7 @@ COUNT_EVERY_S = 0.5
 FAULT_PAUSE_S = 2.0
 KEEP_LEASES_EVERY_S = 3.0
 KEEP_INBOX_EVERY_S = 2.0
+KEEP_TEMPLATES_EVERY_S = 2.0
 PROBE_EVERY_S = 0.5
 REVISIT_EVERY_S = 0.5
 ASK_HUBS_EVERY_S = 1.0
@@ -156,6 +160,14 @@ def make_renderer(settings: Settings) -> Renderer:
     )
 
 
+def console_url(settings: Settings) -> str:
+    """Where editors reach the console: the public address, else this machine's own."""
+    if settings.public_url:
+        return settings.public_url
+    host = "127.0.0.1" if ip_address(settings.bind).is_unspecified else settings.bind
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
 def webhook_secret(settings: Settings) -> str | None:
     """What Telegram must show when it calls; None without a public address."""
     if settings.public_url is None or settings.token is None:
@@ -212,6 +224,7 @@ async def assemble(settings: Settings, listener: socket.socket | None) -> AsyncI
             clock=clock,
             note_group=budget.note_group,
             note_press=clicks.count_press,
+            console_url=console_url(settings),
         )
         add_handlers(application, desk)
         policy = IngestPolicy(
@@ -345,6 +358,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
     chosen: list[Service] = [
         partial(repeat, partial(count_clicks, parts), COUNT_EVERY_S),
         partial(repeat, partial(keep_late_links, parts), IDLE_S),
+        partial(repeat, partial(keep_templates, parts), KEEP_TEMPLATES_EVERY_S),
     ]
     if Role.WEB in role:
         chosen.append(partial(run_web, parts))
@@ -399,8 +413,9 @@ async def edit(parts: Parts, now: datetime) -> bool:
     opened |= await parts.digests.send_due(now)
     revised = await parts.broadcasts.revise_stale(now)
     offered = await parts.notices.offer(now)
-    offered |= await parts.broadcasts.ask_unconfirmed(parts.settings.editors, now)
-    offered |= await parts.alerts.tell(parts.settings.editors, now)
+    editors = [one.telegram_id for one in await parts.editing.reachable_editors()]
+    offered |= await parts.broadcasts.ask_unconfirmed(editors, now)
+    offered |= await parts.alerts.tell(editors, now)
     if opened or revised or halted:
         parts.outbox.wake()
     shown = await parts.notices.refresh(now)
@@ -416,6 +431,14 @@ async def keep_leases(parts: Parts, now: datetime) -> bool:
 async def keep_inbox(parts: Parts, now: datetime) -> bool:
     """Keep what this process has in hand of updates, and take over what dead ones left."""
     await parts.inbox.keep(now)
+    return False
+
+
+async def keep_templates(parts: Parts, _: datetime) -> bool:
+    """Use the templates that editors stored, wherever they did."""
+    stored = used_sources(await parts.store.list_templates())
+    for fault in parts.renderer.use_stored(stored):
+        _log.error("stored template faulty, another one used", extra={"fault": str(fault)})
     return False
 
 
@@ -497,6 +520,9 @@ async def run_web(parts: Parts, stopping: asyncio.Event) -> None:
         files=resource_folder("templates") / "web" / "static",
         zone=parts.settings.zone,
         public_url=parts.settings.public_url,
+        editing=parts.editing,
+        export=partial(export_lines, parts.store),
+        proof_key=proof_key(parts.settings.token or ""),
     )
     # A push is signed as it was sent, compressed or not.
     runner = web.AppRunner(web_app(front), access_log=None, auto_decompress=False)

@@ -155,6 +155,42 @@ async def test_a_story_that_changes_before_the_decision_changes_in_the_questions
     assert text_of(last(chat, READER)).startswith("Judul baru")
 
 
+async def test_many_stories_at_once_all_come_to_the_editors_a_second_apart(chat: World) -> None:
+    """Also where Telegram asks to wait, and where the process ends meanwhile."""
+    for number in range(1, 5):
+        await queued(chat, number)
+    chat.sandbox.faults.plan(
+        Fault(
+            method="sendMessage",
+            chat=OTHER,
+            code=429,
+            description="Too Many Requests: retry after 3",
+            retry_after=3,
+        )
+    )
+    before = len(chat.sandbox.sent(EDITOR))
+    await chat.desk.notices.offer(chat.clock())
+    assert len(chat.sandbox.sent(EDITOR)) - before == 1
+    for _ in range(6):
+        await chat.refresh()
+    for editor in (EDITOR, OTHER):
+        asked = [text_of(post).split("\n")[0] for post in chat.sandbox.sent(editor)][-4:]
+        assert sorted(asked) == [f"Berita nomor {number}" for number in range(1, 5)]
+
+
+async def test_who_scheduled_sees_the_progress_when_the_moment_comes(chat: World) -> None:
+    """Once, below everything else."""
+    await chat.say(READER, READER, "/langganan")
+    await chat.publish(entry(1))
+    await chat.say(EDITOR, EDITOR, f"/jadwalkan {PAGE} 18:30")
+    chat.clock.advance(hours=2)
+    await chat.deliver()
+    for _ in range(3):
+        await chat.refresh()
+    told = [text_of(post) for post in chat.sandbox.sent(EDITOR)]
+    assert sum("Siaran selesai" in one for one in told) == 1
+
+
 async def test_skip_is_for_good_and_said_in_all_copies(chat: World) -> None:
     await queued(chat)
     await chat.refresh()

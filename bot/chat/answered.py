@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.chat.commands import BROADCAST
 from bot.chat.correcting import propose
 from bot.chat.editors import schedule_at, show
 from bot.chat.prompts import awaited, typed_in
@@ -20,6 +21,9 @@ CALLED_OFF = frozenset({"batal", "cancel"})
 
 async def said(ask: Ask) -> None:
     """Take the words that an editor was asked for, or answer a reader."""
+    if _is_pictured_broadcast(ask) and await ask.is_editor():
+        await ask.say("picture_by_link")
+        return
     prompt = await awaited(ask)
     if prompt is None or ask.user is None or not await ask.is_editor():
         await plain_message(ask)
@@ -29,6 +33,13 @@ async def said(ask: Ask) -> None:
         await ask.say("called_off")
     elif await _take(ask, ask.user.id, prompt):
         await ask.desk.store.end_prompts(ask.telegram_id)
+
+
+def _is_pictured_broadcast(ask: Ask) -> bool:
+    """Whether a command to broadcast stands below a picture, which goes with no text message."""
+    caption = (ask.message.caption or "") if ask.message and ask.is_private else ""
+    word = caption.split(maxsplit=1)[0] if caption.strip() else ""
+    return word.partition("@")[0].removeprefix("/") in BROADCAST.names and word.startswith("/")
 
 
 async def _take(ask: Ask, editor: int, prompt: Notice) -> bool:

@@ -10,7 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.dates import long_date
-from bot.errors import MessageRejected, PublishError, RetryLater
+from bot.errors import (
+    MessageRejected,
+    OutcomeUnknown,
+    PublishError,
+    RetryLater,
+    TokenRejected,
+)
 from bot.store import NotedMessage, Notice
 from bot.store.rows import dump_message
 from bot.telegram_html import parse, utf16_length
@@ -41,9 +47,10 @@ RETRACTION: Final = "retraction"
 CORRECTION: Final = "correction"
 AT_ONCE: Final = 50
 LEASE: Final = timedelta(seconds=10)
+PACE: Final = timedelta(seconds=1)
+TRY_AGAIN: Final = timedelta(seconds=10)
 LOOK_EVERY: Final = timedelta(seconds=2)
 MAX_CHARS: Final = 4_096
-KEEP: Final = timedelta(days=60)
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +81,7 @@ class Notices:
         self._publisher = publisher
         self._message_of = message_of
         self._zone = zone
+        self._sent_at: dict[int, datetime] = {}
 
     async def offer(self, now: datetime) -> bool:
         """Show all editors what waits for them and what is held; False where there was nothing."""
@@ -85,7 +93,9 @@ class Notices:
         for item in drafts:
             await self._store.freeze_held(item, await self._frozen(item))
             for editor in editors:
-                await self.ask(editor.telegram_id, item.broadcast.id, now)
+                await self._ask(editor.telegram_id, item.broadcast.id, now)
+        if drafts:
+            await self.refresh(now)
         return bool(drafts)
 
     async def renew(self, now: datetime) -> bool:
@@ -103,29 +113,18 @@ class Notices:
             await self._refresh(notice, now, until)
         return bool(due)
 
-    async def ask(self, editor: int, broadcast_id: int, now: datetime) -> None:
-        """Show an editor a broadcast as a question."""
-        language = await self._language(editor)
-        notice = Notice(QUESTION, editor, 0, language, broadcast_id=broadcast_id)
-        await self.send(notice, now)
-
     async def send(self, notice: Notice, now: datetime) -> None:
         """Send a new notice, from then on kept true."""
         shown = await self.say(notice, now)
         if shown is None:
             return
-        destination = Destination(notice.chat)
         try:
-            receipt = await self._publisher.send(
-                destination, self._publisher.prepare(shown.message)
-            )
+            message_id = await self._deliver(notice, shown.message, now)
         except PublishError as error:
             fields = {"editor": notice.chat, "reason": str(error)}
             _log.warning("editor not reached", extra=fields)
             return
-        noted = NotedMessage(notice.chat, ChatType.PRIVATE, receipt.message_id)
-        await self._store.note_messages([noted], now)
-        sent = replace(notice, message_id=receipt.message_id, shown=_digest(shown.message))
+        sent = replace(notice, message_id=message_id, shown=_digest(shown.message))
         await self._store.record_notice(sent, now, shown.again_at)
 
     async def say(self, notice: Notice, now: datetime) -> Shown | None:
@@ -142,11 +141,66 @@ class Notices:
             case _:
                 return None
 
+    async def _ask(self, editor: int, broadcast_id: int, now: datetime) -> None:
+        """Queue a question: it is sent when its chat's turn has come, also after a crash."""
+        language = await self._language(editor)
+        notice = Notice(QUESTION, editor, -broadcast_id, language, broadcast_id=broadcast_id)
+        await self._store.record_notice(notice, now, now)
+
+    async def _deliver(self, notice: Notice, message: Message, now: datetime) -> int:
+        """Send a message to an editor; gives its id. Raises PublishError."""
+        prepared = self._publisher.prepare(message)
+        receipt = await self._publisher.send(Destination(notice.chat), prepared)
+        self._sent_at[notice.chat] = now
+        noted = NotedMessage(notice.chat, ChatType.PRIVATE, receipt.message_id)
+        await self._store.note_messages([noted], now)
+        return receipt.message_id
+
+    async def _send_queued(self, notice: Notice, shown: Shown, now: datetime) -> None:
+        """Send a question whose turn has come; one message a second to a chat."""
+        turn = self._sent_at.get(notice.chat, now - PACE) + PACE
+        if turn > now:
+            await self._store.record_sent(notice, notice.message_id, "", turn)
+            return
+        try:
+            message_id = await self._deliver(notice, shown.message, now)
+        except (RetryLater, OutcomeUnknown, TokenRejected) as error:
+            after_s = error.after_s if isinstance(error, RetryLater) else None
+            again_at = now + (timedelta(seconds=after_s) if after_s else TRY_AGAIN)
+            await self._store.record_sent(notice, notice.message_id, "", again_at)
+        except PublishError as error:
+            fields = {"editor": notice.chat, "reason": str(error)}
+            _log.warning("editor not reached", extra=fields)
+            await self._store.record_sent(notice, notice.message_id, "", None)
+        else:
+            digest = _digest(shown.message)
+            await self._store.record_sent(notice, message_id, digest, shown.again_at)
+
+    async def _follow(self, notice: Notice, now: datetime) -> None:
+        """Show the progress of a broadcast whose moment has come to the editor who chose it."""
+        progress = Notice(
+            PROGRESS, notice.chat, 0, notice.language, broadcast_id=notice.broadcast_id
+        )
+        found = await self._store.find_broadcast(notice.broadcast_id or 0)
+        if (
+            found is not None
+            and found.broadcast.state is BroadcastState.OPEN
+            and found.broadcast.decided_by == notice.chat
+            and _has_waited(found.broadcast)
+            and not await self._store.has_notice(progress)
+        ):
+            await self.send(progress, now)
+
     async def _refresh(self, notice: Notice, now: datetime, until: datetime) -> None:
         shown = await self.say(notice, now)
         if shown is None:
             await self._store.settle_notice(notice, notice.shown, until, None)
             return
+        if notice.message_id < 0:
+            await self._send_queued(notice, shown, now)
+            return
+        if notice.purpose == QUESTION:
+            await self._follow(notice, now)
         seen, again_at = _digest(shown.message), shown.again_at
         if seen != notice.shown:
             try:
@@ -355,9 +409,12 @@ _STAGES: Final = {
 
 def _is_appointed(broadcast: Broadcast) -> bool:
     """Whether an editor lets a broadcast wait for a moment."""
+    return broadcast.state is BroadcastState.SCHEDULED and _has_waited(broadcast)
+
+
+def _has_waited(broadcast: Broadcast) -> bool:
     return (
-        broadcast.state is BroadcastState.SCHEDULED
-        and broadcast.due_at is not None
+        broadcast.due_at is not None
         and broadcast.decided_at is not None
         and broadcast.due_at > broadcast.decided_at
     )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Notice:
     """A message in an editor's chat: what it is for, about what, and a digest of what it shows.
 
-    `chat` is Telegram's id. `shown` is empty where nothing is known of what it shows.
+    `chat` is Telegram's id, `message_id` negative before it is sent. `shown` is empty where nothing
+    is known of what it shows.
     """
 
     purpose: str
@@ -93,6 +94,37 @@ class NoticeVerbs(Verbs):
             lease_until=ms(lease_until),
             due_at=None if due_at is None else ms(due_at),
         )
+
+    @transactional
+    def record_sent(
+        self,
+        tx: Transaction,
+        notice: Notice,
+        message_id: int,
+        shown: str,
+        due_at: datetime | None,
+    ) -> None:
+        """Note that a notice was sent, as which message, and when to look at it next."""
+        tx.execute(
+            "UPDATE notices SET message_id = :message_id, shown = :shown, due_at = :due_at"
+            " WHERE id = :id",
+            message_id=message_id,
+            shown=shown,
+            due_at=None if due_at is None else ms(due_at),
+            id=notice.id,
+        )
+
+    @reading
+    def has_notice(self, tx: Transaction, notice: Notice) -> bool:
+        """Whether there is a notice of this purpose about this broadcast in this chat."""
+        rows = tx.fetch(
+            "SELECT id FROM notices WHERE broadcast_id = :id AND purpose = :purpose"
+            " AND chat = :chat LIMIT 1",
+            id=notice.broadcast_id,
+            purpose=notice.purpose,
+            chat=notice.chat,
+        )
+        return bool(rows)
 
     @transactional
     def touch_broadcast(self, tx: Transaction, broadcast_id: int, now: datetime) -> None:

@@ -56,7 +56,7 @@ class Newsroom:
     def __post_init__(self) -> None:
         renderer = Renderer(locale="id", zone=ZoneInfo(JAKARTA), utm=False, builtin=TEMPLATES)
         none: Any = None
-        self.broadcasts = Broadcasts(self.store, none, renderer, none)
+        self.broadcasts = Broadcasts(self.store, renderer, none)
         self.digests = Digests(self.store, renderer)
 
     async def chat(self, telegram_id: int, *tags: str) -> int:

@@ -123,14 +123,17 @@ def pause(hub: Hub, now: datetime) -> timedelta:
 
 
 def compare(feed_id: int, entries: Sequence[Entry], known: Sequence[KnownStory]) -> Compared:
-    """Tell a push's entries apart by what is stored of this feed's stories."""
+    """Tell a push's entries apart by what is stored of this feed's stories.
+
+    What it lists below a known one may be from before our time: that too is left to a poll.
+    """
     by_guid = {story.guid: story for story in known if story.guid and story.feed_id == feed_id}
     by_key = {story.key: story for story in known if story.key}
 
     def stored(sighting: Sighting) -> KnownStory | None:
         return by_guid.get(sighting.story.guid or "") or by_key.get(sighting.key or "")
 
-    new, found, differs = [], [], False
+    new, found, differs, above = [], [], False, 0
     for entry in entries:
         # One at a time, so that an entry stays with its sighting.
         (sighting,) = sight([entry])
@@ -139,7 +142,10 @@ def compare(feed_id: int, entries: Sequence[Entry], known: Sequence[KnownStory])
             new.append(entry)
         else:
             found.append(story.id)
+            above = len(new)
             differs |= story.digest != sighting.digest and story.feed_id == feed_id
+    if found and above < len(new):
+        new, differs = new[:above], True
     return Compared(tuple(new), tuple(found), differs)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bot.errors import DatabaseError, FetchError, SourceError
-from bot.identity import guid_twin, is_locked, sight
+from bot.identity import guid_twin, is_locked, sight, sight_entry
 from bot.pacing import back_off, pause, spread
 from bot.store import FeedListing, PollPlan, Recorded
 from bot.types import BroadcastState
@@ -184,13 +184,14 @@ class Ingest:
         sightings = sight(page.entries or ())
         known = await self._store.list_known(feed.id, sightings) if sightings else []
         listed = sift(feed, sightings, known)
+        unsent = await self._find_slid(feed, sightings, known, listed)
         older, gap_after = await self._find_missed(feed, page, listed)
         sifted = listed
         if older:
             every = sight((*(page.entries or ()), *older))
             sifted = sift(feed, every, await self._store.list_known(feed.id, every))
         sifted = await self._enriched(feed, sifted)
-        plan = self._poll_plan(feed, page, sifted, now, gap_after)
+        plan = replace(self._poll_plan(feed, page, sifted, now), gap_after=gap_after, unsent=unsent)
         recorded = await self._store.record_poll(feed, page, sifted.new, sifted.revised, plan)
         if sightings:
             # Older pages are not what the feed lists; their stories are the first of the new ones.
@@ -207,6 +208,27 @@ class Ingest:
         if feed.found and (status in LOST or feed.failures + 1 >= LOST_AFTER_FAILURES):
             _log.info("feed lost, looked for anew", extra={"feed": feed.id})
             await self._store.mark_lost(feed)
+
+    async def _find_slid(
+        self,
+        feed: FeedForPoll,
+        sightings: Sequence[Sighting],
+        known: Sequence[KnownStory],
+        listed: Sifted,
+    ) -> frozenset[str]:
+        """Codes of stories that a feed shows because it has room again: older than all it showed.
+
+        When a desk takes a story off its site, one from before our time comes up from below.
+        """
+        below = tail(feed, sightings, known)
+        if not below or not listed.listed:
+            return frozenset()
+        edge = await self._store.find_listing_edge(feed.id, listed.listed)
+        return frozenset(
+            one.story.code
+            for one in below
+            if edge and one.story.published_at and one.story.published_at <= edge
+        )
 
     async def _find_missed(
         self, feed: FeedForPoll, page: FeedPage, listed: Sifted
@@ -251,9 +273,10 @@ class Ingest:
             if not fresh:
                 break
             seen.update(sighting.story.code for sighting in fresh)
-            older += page.entries or ()
-            known = await self._store.list_known(feed.id, fresh)
-            met = any(story.id <= after for story in known)
+            known = await self._store.list_known(feed.id, sightings)
+            before = [story for story in known if story.id <= after]
+            met = bool(before)
+            older += down_to(feed, page.entries or (), before) if met else page.entries or ()
             if met or len(older) >= MOST_OLDER_ENTRIES or page.older_url is None:
                 break
             url = page.older_url
@@ -282,25 +305,23 @@ class Ingest:
                 sifted, listed=sifted.listed + late.listed, shared=sifted.shared + late.shared
             )
         listing = FeedListing(
-            feed.id, frozenset(sifted.listed + recorded.new), bool(recorded.new), sifted.shared
+            feed.id,
+            frozenset(sifted.listed + recorded.new),
+            slid=len(recorded.new) > len(plan.unsent),
+            shared=sifted.shared,
         )
         back = await self._store.record_listing(listing, plan)
         if back:
             _log.info("stories came back", extra={"feed": feed.id, "number": len(back)})
 
     def _poll_plan(
-        self,
-        feed: FeedForPoll,
-        page: FeedPage,
-        sifted: Sifted,
-        now: datetime,
-        gap_after: int | None,
+        self, feed: FeedForPoll, page: FeedPage, sifted: Sifted, now: datetime
     ) -> PollPlan:
         changed_at = now if sifted.new or sifted.revised else feed.changed_at
         interval = self._policy.poll_interval
         rest = pause(interval, page, now - (changed_at or now))
         due_at = now + spread(rest, interval, feed)
-        return replace(self._plan(feed, now), due_at=due_at, gap_after=gap_after)
+        return replace(self._plan(feed, now), due_at=due_at)
 
     def _plan(self, feed: FeedForPoll, now: datetime) -> PollPlan:
         due_at = now + self._policy.poll_interval
@@ -322,9 +343,7 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
     title. Only the feed that brought a story revises it. One that asks for a password now is as
     good as not listed.
     """
-    known = list(known)
-    by_guid = {item.guid: item for item in known if item.guid and item.feed_id == feed.id}
-    by_key = {item.key: item for item in known if item.key}
+    known_as = finder(feed, known)
     new: list[Sighting] = []
     revised: dict[int, tuple[KnownStory, Sighting]] = {}
     listed: list[int] = []
@@ -332,12 +351,7 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
     for sighting in sightings:
         if is_locked(sighting.story):
             continue
-        guid = sighting.story.guid
-        found = (
-            by_guid.get(guid or "")
-            or by_guid.get(guid_twin(guid) or "")
-            or by_key.get(sighting.key or "")
-        )
+        found = known_as(sighting)
         if found is None:
             new.append(sighting)
             continue
@@ -347,6 +361,43 @@ def sift(feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[Known
         elif found.digest != sighting.digest and not found.withdrawn:
             revised.setdefault(found.id, (found, sighting))
     return Sifted(tuple(reversed(new)), tuple(revised.values()), tuple(listed), tuple(shared))
+
+
+def finder(
+    feed: FeedForPoll, known: Iterable[KnownStory]
+) -> Callable[[Sighting], KnownStory | None]:
+    """Give what finds the known story of a sighting, by guid within the feed, else by key."""
+    known = list(known)
+    by_guid = {item.guid: item for item in known if item.guid and item.feed_id == feed.id}
+    by_key = {item.key: item for item in known if item.key}
+
+    def find(sighting: Sighting) -> KnownStory | None:
+        guid = sighting.story.guid
+        return (
+            by_guid.get(guid or "")
+            or by_guid.get(guid_twin(guid) or "")
+            or by_key.get(sighting.key or "")
+        )
+
+    return find
+
+
+def tail(
+    feed: FeedForPoll, sightings: Sequence[Sighting], known: Iterable[KnownStory]
+) -> list[Sighting]:
+    """What a feed lists below all known stories; nothing where it lists none of them."""
+    known_as = finder(feed, known)
+    places = [place for place, one in enumerate(sightings) if known_as(one)]
+    return list(sightings[places[-1] + 1 :]) if places else []
+
+
+def down_to(
+    feed: FeedForPoll, entries: Sequence[Entry], known: Iterable[KnownStory]
+) -> Sequence[Entry]:
+    """What a page lists above its last known story; below it begins what was before our time."""
+    known_as = finder(feed, known)
+    places = [place for place, entry in enumerate(entries) if known_as(sight_entry(entry))]
+    return entries[: places[-1] + 1] if places else entries
 
 
 def _host(url: str) -> str:

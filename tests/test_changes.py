@@ -351,6 +351,34 @@ async def test_what_slides_out_of_a_feed_is_not_missed(newsroom: Newsroom) -> No
     assert len(await newsroom.titles()) == 3
 
 
+def dated(number: int, **changes: object) -> Entry:
+    return entry(number, published_at=NOW - timedelta(days=9 - number), **changes)
+
+
+async def due_titles(newsroom: Newsroom) -> set[str]:
+    due = await newsroom.store.list_due_broadcasts(newsroom.now + MINUTE, 50)
+    return {item.story.title for item in due}
+
+
+async def test_a_story_that_comes_up_from_below_as_another_one_goes_is_no_news(
+    newsroom: Newsroom,
+) -> None:
+    await newsroom.lists(dated(5), dated(4), dated(3))
+    await newsroom.lists(dated(6), dated(5), dated(4))
+    assert await due_titles(newsroom) == {dated(6).title}
+    await newsroom.lists(dated(5), dated(4), dated(3))
+    await newsroom.lists(dated(5), dated(3), dated(2))
+    await newsroom.lists(dated(7), dated(5), dated(2))
+    assert await due_titles(newsroom) == {dated(6).title, dated(7).title}
+    assert dated(2).title in await newsroom.titles()
+
+
+async def test_a_backdated_story_that_pushes_the_last_one_out_is_news(newsroom: Newsroom) -> None:
+    await newsroom.lists(dated(5), dated(4), dated(2))
+    await newsroom.lists(dated(5), dated(4), dated(3))
+    assert await due_titles(newsroom) == {dated(3).title}
+
+
 async def test_a_site_that_fails_takes_nothing_away(newsroom: Newsroom) -> None:
     await newsroom.lists(entry(2), entry(1))
     newsroom.site.down = True

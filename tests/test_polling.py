@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import brotli
 import pytest
 from aiohttp import web
 from factories import FEED_URL, NOW
 
-from bot.alerts import Alerts
+from bot.alerts import Alerts, told
 from bot.errors import FetchError
 from bot.feeds import HttpSource, guarded, places
 from bot.feeds.discovery import candidates
+from bot.feeds.guard import INSIDE, ODD_PORT
 from bot.feeds.rhythm import fresh_s, older_url, stated_pace_s
-from bot.ingest import Ingest, IngestPolicy
+from bot.identity import sight
+from bot.ingest import AT_ONE_HOST, Ingest, IngestPolicy
 from bot.pacing import LONGEST, back_off, pause, spread
 from bot.render import Renderer
-from bot.types import FeedForPoll, FeedPage, Message, Receipt
+from bot.store import PollPlan
+from bot.types import BroadcastState, Entry, FeedForPoll, FeedPage, Message, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -169,6 +174,96 @@ async def test_a_gap_whose_pages_fail_is_closed_later(store: Store, newsroom: Ne
     assert len(await store.list_due_broadcasts(NOW + DAY, 500)) == 25
 
 
+async def test_older_pages_bring_nothing_from_before_the_first_poll(
+    store: Store, newsroom: Newsroom
+) -> None:
+    newsroom.posts = list(range(1, 31))
+    await store.record_feeds([f"{newsroom.base}/kabar/feed/"], NOW)
+    await poll(store, newsroom, 0)
+    newsroom.posts = [*range(1, 26), *range(31, 43)]
+    await poll(store, newsroom, 1)
+    due = await store.list_due_broadcasts(NOW + DAY, 500)
+    assert {item.story.title for item in due} == {f"Berita {n}" for n in range(31, 43)}
+
+
+async def test_few_polls_at_once_go_to_one_host_and_the_others_wait_for_nobody(
+    store: Store,
+) -> None:
+    busy, most = 0, 0
+    release = asyncio.Event()
+
+    class Slow:
+        async def fetch(self, feed: FeedForPoll) -> FeedPage:
+            nonlocal busy, most
+            if feed.url.startswith("https://lambat."):
+                busy += 1
+                most = max(most, busy)
+                await release.wait()
+                busy -= 1
+            else:
+                polled.append(feed.url)
+                release.set()
+            return FeedPage(url=feed.url, entries=())
+
+        async def fetch_older(self, url: str) -> FeedPage:
+            raise FetchError(url)
+
+        async def read_article(self, url: str) -> Entry:
+            raise FetchError(url)
+
+    polled: list[str] = []
+    slow = [f"https://lambat.example/{number}/feed/" for number in range(20)]
+    await store.record_feeds([*slow, FEED_URL], NOW)
+    ingest = Ingest(store, Slow(), POLICY, lambda: NOW)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        assert await ingest.start_due(tasks, NOW) == 21
+    assert polled == [FEED_URL]
+    assert 1 < most <= AT_ONE_HOST
+    assert all(feed.polled_at for feed in await store.list_feed_health())
+
+
+async def test_what_is_pushed_while_a_poll_is_under_way_is_recorded_once(
+    store: Store, newsroom: Newsroom
+) -> None:
+    url = f"{newsroom.base}/kabar/feed/"
+    await store.record_feeds([url], NOW)
+    await poll(store, newsroom, 0)
+    newsroom.posts.append(11)
+    now = NOW + MINUTE
+    pushed = Entry("Berita 11", f"{newsroom.base}/11/")
+    async with guarded(places([newsroom.base])) as session:
+        ingest = Ingest(store, HttpSource(session, JAKARTA), POLICY, lambda: now)
+        (feed,) = await store.claim_feeds(now, now + MINUTE, 1)
+        page = await HttpSource(session, JAKARTA).fetch(feed)
+        assert len((await ingest.record_pushed(feed.id, [pushed], now)).new) == 1
+        plan = PollPlan(now, now, BroadcastState.SCHEDULED, now)
+        recorded = await store.record_poll(feed, page, sight(page.entries or ()), [], plan)
+    assert recorded.new == ()
+    assert len(await store.list_due_broadcasts(NOW + DAY, 50)) == 1
+
+
+async def test_a_compressed_page_leads_to_its_compressed_feed() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        link = '<link rel="alternate" type="application/rss+xml" href="/umpan">'
+        page = f"<html><head>{link}</head></html>"
+        feed = "<rss><channel><item><title>A</title><link>/1/</link></item></channel></rss>"
+        body = brotli.compress((page if request.path == "/" else feed).encode())
+        return web.Response(body=body, headers={"Content-Encoding": "br"}, content_type=HTML)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with guarded(places([base])) as session:
+            page = await HttpSource(session, JAKARTA).fetch(FeedForPoll(1, f"{base}/"))
+    finally:
+        await runner.cleanup()
+    assert (page.found_url, len(page.entries or ())) == (f"{base}/umpan", 1)
+
+
 async def test_older_pages_are_bounded(store: Store, newsroom: Newsroom) -> None:
     await store.record_feeds([f"{newsroom.base}/kabar/feed/"], NOW)
     await poll(store, newsroom, 0)
@@ -263,6 +358,33 @@ def test_feeds_of_comments_are_not_chosen() -> None:
     assert first == "https://kabar.example/politik/feed/"
 
 
+HUMAN_CHECK = "the site asks for a human check (a challenge page such as Cloudflare's) (403)"
+REASON = re.compile(
+    r"(?:ParseError|FetchError)\(\s*(f?\"[^\"]+\")|return (\"[^\"{]+\")|: (\"the [^\"]+\"),\n"
+)
+
+
+def reasons() -> list[str]:
+    """Every reason that the sources of the feed's adapter state, with a 7 for what varies."""
+    folder = Path(__file__).parent.parent / "bot" / "feeds"
+    stated = [
+        next(filter(None, match.groups()))
+        for name in ("source.py", "parse.py")
+        for match in REASON.finditer((folder / name).read_text("utf-8"))
+    ]
+    return [re.sub(r"\{[^}]*\}", "7", one.lstrip("f").strip('"')) for one in stated if len(one) > 9]
+
+
+def test_every_reason_is_told_in_indonesian() -> None:
+    assert len(reasons()) > 20
+    assert [
+        one for one in [*reasons(), INSIDE, ODD_PORT, HUMAN_CHECK] if told(one, "id") == one
+    ] == []
+    assert told("something new", "id") == "something new"
+    assert told("the site answers 500", "en") == "the site answers 500"
+    assert told("the site answers 500", "id") == "situs menjawab 500"
+
+
 class Telegram:
     """A publisher that keeps what it was told."""
 
@@ -293,7 +415,7 @@ async def test_editors_are_told_once_of_a_feed_that_fails_and_once_of_its_return
     assert not await alerts.tell([7, 8], NOW + 21 * MINUTE)
     assert [chat for chat, _ in telegram.sent] == [7, 8]
     assert "20 menit" in telegram.sent[0][1]
-    assert "404" in telegram.sent[0][1]
+    assert "tidak ada apa pun di alamat ini (404)" in telegram.sent[0][1]
     newsroom.gone = False
     await poll(store, newsroom, 22)
     assert await alerts.tell([7], NOW + 22 * MINUTE)

@@ -251,6 +251,19 @@ class ChangeVerbs(Verbs):
         return frozenset(row["story_id"] for row in rows)
 
     @reading
+    def find_listing_edge(
+        self, tx: Transaction, feed_id: int, still: Sequence[int]
+    ) -> datetime | None:
+        """When the oldest story was published that a feed listed; None where all are `still`."""
+        (row,) = tx.fetch(
+            "SELECT MIN(s.published_at) AS edge,"
+            f" COUNT(CASE WHEN s.id IN ({_ids(still)}) THEN NULL ELSE 1 END) AS gone"
+            " FROM listings l JOIN stories s ON s.id = l.story_id WHERE l.feed_id = :id",
+            id=feed_id,
+        )
+        return to_moment(row["edge"]) if row["gone"] else None
+
+    @reading
     def list_stories(self, tx: Transaction, story_ids: Sequence[int]) -> list[Story]:
         """Stories by their ids, in no order."""
         return _stories(tx, f"s.id IN ({_ids(story_ids)})")

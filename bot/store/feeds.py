@@ -117,7 +117,8 @@ class FeedVerbs(Verbs):
         recorded = record_sightings(tx, feed.id, new, revised, plan)
         if recorded.new or recorded.revised:
             _note_change(tx, feed.id, plan.now)
-        note_polled(tx, feed.id, page, missed=bool(recorded.new), now=plan.now)
+        missed = len(recorded.new) > len(plan.unsent)
+        note_polled(tx, feed.id, page, missed=missed, now=plan.now)
         return recorded
 
     @transactional

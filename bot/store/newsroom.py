@@ -153,7 +153,8 @@ class PollPlan:
     """What a poll leads to: `broadcast_state` is None for a baseline (recorded, not sent).
 
     `return_state` is that of the broadcast of a story that was withdrawn and has come back.
-    `gap_after` is the newest story below which some are still missing, None for no gap.
+    `gap_after` is the newest story below which some are still missing, None for no gap. `unsent`
+    are codes of stories that are recorded, but are no news.
     """
 
     now: datetime
@@ -162,6 +163,7 @@ class PollPlan:
     broadcast_due_at: datetime | None = None
     return_state: str | None = None
     gap_after: int | None = None
+    unsent: frozenset[str] = frozenset()
 
 
 def record_sightings(
@@ -172,13 +174,13 @@ def record_sightings(
     plan: PollPlan,
 ) -> Recorded:
     """Write what a feed brought: new stories with their broadcasts, and revisions."""
-    new_ids = [
-        story_id
-        for sighting in new
-        if (story_id := insert_story(tx, feed_id, sighting, plan.now)) is not None
-    ]
-    if plan.broadcast_state is not None:
-        for story_id in new_ids:
+    new_ids = []
+    for sighting in new:
+        story_id = insert_story(tx, feed_id, sighting, plan.now)
+        if story_id is None:
+            continue
+        new_ids.append(story_id)
+        if plan.broadcast_state is not None and sighting.story.code not in plan.unsent:
             _queue_broadcast(tx, story_id, plan)
     revised_ids = [
         known.id for known, sighting in revised if revise_story(tx, known, sighting, plan.now)

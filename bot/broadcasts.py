@@ -79,7 +79,7 @@ class Broadcasts:
         """Open the broadcasts whose time has come and fan them out; False where there was none.
 
         Where more than the burst come at once for a destination, the newest go singly and one
-        list message takes the place of the rest.
+        list message takes the place of the rest. What an editor let go is never put into a list.
         """
         due = await self._store.list_due_broadcasts(now, AT_ONCE)
         messages = await asyncio.gather(*(self._message(item) for item in due))
@@ -88,12 +88,15 @@ class Broadcasts:
             if await self._store.open_broadcast(item.broadcast.id, message, now):
                 _log.info("broadcast opened", extra={"broadcast": item.broadcast.id})
                 opened.append(item)
-        crowded = len(opened) > self._burst
+        crowd = [item for item in opened if item.broadcast.decided_by is None]
+        held = {item.broadcast.id for item in crowd} if len(crowd) > self._burst else set()
         fanning = await self._store.list_fanning()
         for broadcast_id in fanning:
-            await self._fan_out(broadcast_id, now, now + LISTED_WITHIN if crowded else now)
-        if crowded:
-            await self._list_crowds(opened, now)
+            await self._fan_out(
+                broadcast_id, now, now + LISTED_WITHIN if broadcast_id in held else now
+            )
+        if held:
+            await self._list_crowds(crowd, now)
         return bool(due or fanning)
 
     async def revise_stale(self, now: datetime) -> bool:

@@ -222,6 +222,17 @@ async def test_a_flood_becomes_several_lists_and_drops_nothing(store: Store) -> 
         assert {f"• Berita nomor {one}", f"Berita nomor {one}"} & lines
 
 
+async def test_what_an_editor_let_go_is_never_put_into_a_list(store: Store) -> None:
+    """What was approved is what goes, however much else goes at the same moment."""
+    desk = Desk(store, burst=1)
+    await subscribed_chat(store, 1)
+    await desk.stories((), (), (), state=BroadcastState.DRAFT)
+    for number in range(1, 4):
+        assert await desk.editing.schedule(7, number, NOW + PACE, NOW) is Decision.DONE
+    await desk.broadcasts.open_due(NOW + PACE)
+    assert titles((await desk.delivered())[1]) == [f"Berita nomor {n}" for n in range(1, 4)]
+
+
 async def test_each_chat_is_listed_only_what_it_wants(store: Store) -> None:
     desk = Desk(store, burst=2)
     await subscribed_chat(store, 1)

@@ -327,7 +327,7 @@ class Editing:
         return number
 
     async def list_drafts(self, editor: int, now: datetime) -> list[Draft]:
-        """What waits for a decision, oldest first."""
+        """What waits for a decision, the newest first."""
         return await self._list(editor, "draft", now)
 
     async def list_scheduled(self, editor: int, now: datetime) -> list[Draft]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from bot.dates import parse_date
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, tzinfo
     from zoneinfo import ZoneInfo
 
 LONGEST_AHEAD: Final = timedelta(days=366)
@@ -47,6 +48,9 @@ _PARTS: Final = {
     **dict.fromkeys(("sore", "afternoon"), range(12, 19)),
     **dict.fromkeys(("malam", "evening", "night", "tonight"), range(18, 24)),
 }
+_ZONES: Final = {
+    name: timezone(timedelta(hours=hours)) for name, hours in (("wib", 7), ("wita", 8), ("wit", 9))
+}
 _NUMBER: Final = r"(?:\d{1,5}|an?|one|satu|half an|setengah)"
 _RELATIVE: Final = re.compile(
     rf"(?:(?:in|dalam)\s+)?({_NUMBER})\s*({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})"
@@ -54,11 +58,18 @@ _RELATIVE: Final = re.compile(
 )
 _CLOCK: Final = re.compile(
     r"(?:(?:pukul|pkl|jam|at)\.?\s*)?(\d{1,2})(?:[.:](\d{2}))?\s*(am|pm)?"
-    rf"(?:\s*({'|'.join(_PARTS)}))?(?:\s*(?:wib|wita|wit))?"
+    rf"(?:\s*({'|'.join(_PARTS)}))?(?:\s*({'|'.join(_ZONES)}))?"
 )
 _DAY_FIRST: Final = re.compile(
     rf"({'|'.join(sorted((*_DAYS, *_WEEKDAYS), key=len, reverse=True))})\b[\s,]*(.*)"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    hour: int
+    minute: int
+    zone: tzinfo | None
 
 
 def read_moment(words: str, now: datetime, zone: ZoneInfo) -> datetime | None:
@@ -100,7 +111,7 @@ def _next_clock(words: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     clock = _clock(words)
     if clock is None:
         return None
-    today = now.astimezone(zone).date()
+    today = now.astimezone(clock.zone or zone).date()
     moment = _at(today, clock, zone)
     return moment if moment > now else _at(today + timedelta(days=1), clock, zone)
 
@@ -110,7 +121,7 @@ def _on_day(words: str, now: datetime, zone: ZoneInfo) -> datetime | None:
     clock = _clock(found[2]) if found else None
     if found is None or clock is None:
         return None
-    today = now.astimezone(zone).date()
+    today = now.astimezone(clock.zone or zone).date()
     if found[1] in _DAYS:
         return _at(today + timedelta(days=_DAYS[found[1]]), clock, zone)
     ahead = (_WEEKDAYS[found[1]] - today.weekday()) % 7
@@ -135,7 +146,7 @@ def _with_year(words: str, year: int) -> list[str]:
     return [f"{found[1]} {year} {found[2]}"] if found else []
 
 
-def _clock(words: str) -> tuple[int, int] | None:
+def _clock(words: str) -> _Clock | None:
     found = _CLOCK.fullmatch(words.strip())
     if found is None:
         return None
@@ -148,8 +159,10 @@ def _clock(words: str) -> tuple[int, int] | None:
         hour = next((at for at in (hour % 24, hour + 12) if at in _PARTS[found[4]]), hour)
     elif not (found[2] or words.strip()[0].isalpha()):
         return None
-    return (hour, minute) if hour < 24 and minute < 60 else None
+    return _Clock(hour, minute, _ZONES.get(found[5])) if hour < 24 and minute < 60 else None
 
 
-def _at(day: date, clock: tuple[int, int], zone: ZoneInfo) -> datetime:
-    return datetime(day.year, day.month, day.day, *clock, tzinfo=zone)
+def _at(day: date, clock: _Clock, zone: ZoneInfo) -> datetime:
+    return datetime(
+        day.year, day.month, day.day, clock.hour, clock.minute, tzinfo=clock.zone or zone
+    )

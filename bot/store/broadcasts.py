@@ -103,18 +103,6 @@ class BroadcastVerbs(Verbs):
         return with_stories(tx, sorted(rows, key=lambda row: row["id"]))
 
     @transactional
-    def freeze_message(self, tx: Transaction, item: StoryBroadcast, message: Message) -> bool:
-        """Keep the message that editors will be shown; False where it is decided already."""
-        changed = tx.execute(
-            "UPDATE broadcasts SET message = :message, story_revision = :revision"
-            " WHERE id = :id AND state = 'draft'",
-            message=dump_message(message),
-            revision=item.story.revision,
-            id=item.broadcast.id,
-        )
-        return changed == 1
-
-    @transactional
     def schedule_broadcast(
         self, tx: Transaction, broadcast_id: int, due_at: datetime, *, urgent: bool = False
     ) -> bool:
@@ -128,17 +116,6 @@ class BroadcastVerbs(Verbs):
             " (SELECT s.revision FROM stories s WHERE s.id = story_id)",
             due_at=ms(due_at),
             urgent_at=ms(due_at) if urgent else None,
-            id=broadcast_id,
-        )
-        return changed == 1
-
-    @transactional
-    def renew_draft(self, tx: Transaction, broadcast_id: int) -> bool:
-        """Have a draft shown anew whose story has changed since; False for any other."""
-        changed = tx.execute(
-            "UPDATE broadcasts SET message = NULL, offered_at = NULL"
-            " WHERE id = :id AND state = 'draft' AND offered_at IS NOT NULL AND story_revision <"
-            " (SELECT s.revision FROM stories s WHERE s.id = story_id)",
             id=broadcast_id,
         )
         return changed == 1

@@ -341,12 +341,12 @@ class EditingVerbs(Verbs):
 
     @reading
     def list_broadcasts(self, tx: Transaction, which: str, limit: int) -> list[StoryBroadcast]:
-        """Broadcasts: "draft" (oldest first), "scheduled" (the next first) or "running".
+        """Broadcasts: "draft" (the newest first), "scheduled" (the next first) or "running".
 
         Running are those that have something left to send, the newest first.
         """
         where = {
-            "draft": "state = 'draft' ORDER BY id",
+            "draft": "state = 'draft' ORDER BY id DESC",
             "scheduled": "state = 'scheduled' ORDER BY due_at, id",
             "running": "state = 'open' AND (paused_at IS NOT NULL OR fan_cursor IS NOT NULL OR id"
             " IN (SELECT broadcast_id FROM deliveries WHERE state = 'pending')"

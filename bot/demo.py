@@ -51,6 +51,8 @@ async def run_demo(
         with tempfile.TemporaryDirectory(prefix="sebar-demo-") as folder:
             own = demo_settings(settings, world, address, folder, feed)
             print(f"Sebar's demo is at {address}/ (Ctrl+C ends it)", flush=True)
+            console = f"{app.console_url(own)}/console/"
+            print(f"Its console is at {console} (/console to the bot opens it)", flush=True)
             async with asyncio.TaskGroup() as tasks:
                 opening = tasks.create_task(
                     _open_the_day(chats, world, newsroom if feed is None else None, own.port)

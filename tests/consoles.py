@@ -17,8 +17,9 @@ from factories import NOW
 from bot.clicks import Clicks
 from bot.editing import Editing, EditingPolicy
 from bot.render import Renderer
+from bot.tokens import hashed, new_token
 from bot.web import Front, web_app
-from bot.web.console import hashed, new_token, proof_key
+from bot.web.console import proof_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

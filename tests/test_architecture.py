@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["types", "errors", "migrations"],
-    ["ports", "settings", "log", "limits", "text", "dates", "http_post"],
+    ["ports", "settings", "log", "limits", "text", "dates", "http_post", "tokens"],
     ["markup", "telegram_html", "links", "relevance", "wishes", "visitors", "qr"],
     ["article", "identity", "pacing", "publisher"],
     ["store", "render", "db", "feeds", "shorten", "transport"],

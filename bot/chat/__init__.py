@@ -18,6 +18,7 @@ from bot.chat.answered import said
 from bot.chat.answers import heard
 from bot.chat.buttons import button_pressed
 from bot.chat.commands import publish_commands
+from bot.chat.console import console
 from bot.chat.desk import Desk
 from bot.chat.failures import handler_failed
 from bot.chat.inline import inline_asked
@@ -67,6 +68,7 @@ def add_handlers(application: AnyApplication, desk: Desk) -> None:
         (commands.STATS, staff.stats),
         (commands.STAFF, staff.editors),
         (commands.LOG, staff.log),
+        (commands.CONSOLE, console),
     )
     heard_here = (
         filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST

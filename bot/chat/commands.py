@@ -196,6 +196,14 @@ STAFF = Command(
     "who the editors are; owners appoint and dismiss",
     "siapa redakturnya; pemilik mengangkat dan memberhentikan",
 )
+CONSOLE = Command(
+    "console",
+    "konsol",
+    "",
+    "",
+    "opens the editors' console in a browser",
+    "membuka konsol redaktur di peramban",
+)
 LOG = Command("log", "catatan", "", "", "who did what and when", "siapa berbuat apa dan kapan")
 
 READERS: Final = (
@@ -211,7 +219,7 @@ READERS: Final = (
     HELP,
 )
 MEMBERS: Final = (LATEST, SEARCH, RELATED, SHARE, POPULAR, HELP)
-EDITORS: Final = (BROADCAST, DRAFTS, SCHEDULE, CORRECT, RETRACT, STATS, STAFF, LOG)
+EDITORS: Final = (BROADCAST, DRAFTS, SCHEDULE, CORRECT, RETRACT, STATS, STAFF, LOG, CONSOLE)
 
 
 async def publish_commands(

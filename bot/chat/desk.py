@@ -22,7 +22,8 @@ class Desk:
     """The newsroom as the chat sees it.
 
     `note_group` is told the Telegram id of every group that is
-    met, `note_press` the id of every story below which a button is pressed.
+    met, `note_press` the id of every story below which a button is pressed. The console is served
+    at `console_url`.
     """
 
     store: Store
@@ -36,3 +37,4 @@ class Desk:
     clock: Callable[[], datetime]
     note_group: Callable[[int], None] | None = None
     note_press: Callable[[int], None] | None = None
+    console_url: str = "http://127.0.0.1:8080"

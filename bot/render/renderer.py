@@ -211,6 +211,7 @@ class Renderer:
         }
         self._custom: dict[Platform, ShareTemplate] = {}
         self._stored: dict[Platform, ShareTemplate] = {}
+        self._given: dict[Platform, str] = {}
         self.faults = tuple(self._load_custom(custom)) if custom else ()
 
     def share_sheet(self, story: Story, *, related: bool = True) -> ShareSheet:
@@ -298,15 +299,17 @@ class Renderer:
     def use_stored(self, sources: Mapping[Platform, str]) -> list[TemplateError]:
         """Let these templates come before all others, in place of those that did so far.
 
-        Gives the fault of each that is not used.
+        Gives the fault of each that is not used, when they are given for the first time.
         """
+        if sources == self._given:
+            return []
         used, faults = {}, []
         for platform, source in sources.items():
             try:
                 used[platform] = self._tried(platform, _written(platform, source))
             except TemplateError as error:
                 faults.append(error)
-        self._stored = used
+        self._stored, self._given = used, dict(sources)
         return faults
 
     def try_template(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.web.console.acts import Acts
-from bot.web.console.doors import Doors, hashed, new_token
+from bot.web.console.doors import Doors
 from bot.web.console.frame import Newsroom, redirect
 from bot.web.console.live import Live
 from bot.web.console.looks import Looks
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bot.web.console.frame import Visit
 
-__all__ = ["FILES", "Newsroom", "add_console", "hashed", "new_token", "proof_key", "used_sources"]
+__all__ = ["FILES", "Newsroom", "add_console", "proof_key", "used_sources"]
 
 FILES = ("console.css", "console.js")
 

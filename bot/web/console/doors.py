@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
-import secrets
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +13,7 @@ from aiohttp import hdrs, web
 
 from bot.errors import DatabaseError, NotAllowedError
 from bot.store import LinkState
+from bot.tokens import hashed, new_token
 from bot.types import ActKind
 from bot.visitors import is_ahead_of_time
 from bot.web.console.frame import FORM_TYPE, HOME, Visit, language_of, page, redirect
@@ -41,16 +40,6 @@ RETRY_AFTER_S: Final = "5"
 STATUS: Final = {LinkState.UNKNOWN: 404, LinkState.ELSEWHERE: 403}
 _PREVIEWER: Final = re.compile(r"bots?(?![a-z])|preview|facebookexternalhit|whatsapp|crawler")
 TOKEN: Final = "[A-Za-z0-9_-]{20,64}"  # noqa: S105
-
-
-def new_token() -> str:
-    """A secret that nobody guesses: 256 bits."""
-    return secrets.token_urlsafe(32)
-
-
-def hashed(token: str) -> str:
-    """A token as it is stored."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Attempts:

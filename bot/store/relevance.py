@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,9 @@ class RelevanceVerbs(Verbs):
     def record_wordings(self, tx: Transaction, read: Sequence[tuple[Story, Wording]]) -> int:
         """Index stories as they were read; one that changed meanwhile stays due.
 
-        Gives how many were indexed.
+        Gives how many were indexed. Their words are counted together, each row once.
         """
-        claimed = 0
+        claimed: list[tuple[Story, Wording]] = []
         for story, wording in sorted(read, key=lambda item: item[0].id):
             rows = tx.fetch(
                 f"SELECT id FROM stories WHERE id = :id AND revision = :revision AND {DUE}"
@@ -118,9 +119,14 @@ class RelevanceVerbs(Verbs):
             )
             if rows:
                 _forget_words(tx, story.id)
-                _record_words(tx, story, wording)
-                claimed += 1
-        return claimed
+                claimed.append((story, wording))
+        words = Counter({EVERY_STORY: len(claimed)})
+        for _, wording in claimed:
+            words.update([*wording.counted(), *wording.stems()])
+        known = _count_up(tx, words) if claimed else {}
+        for story, wording in claimed:
+            _record_words(tx, story, wording, known)
+        return len(claimed)
 
     @reading
     def find_words(self, tx: Transaction, words: Iterable[str]) -> Vocabulary:
@@ -254,12 +260,13 @@ class RelevanceVerbs(Verbs):
         return len(rows)
 
 
-def _record_words(tx: Transaction, story: Story, wording: Wording) -> None:
+def _record_words(
+    tx: Transaction, story: Story, wording: Wording, known: Mapping[str, KnownWord]
+) -> None:
     counted = wording.counted()
-    known = _count_up(tx, [EVERY_STORY, *counted, *wording.stems()])
     stories = known[EVERY_STORY].stories
     flagged = {known[word].id: ranking.flagged_count(*counts) for word, counts in counted.items()}
-    held = {one.id: one.stories for one in known.values()}
+    held = {known[word].id: known[word].stories for word in counted}
     made = ranking.norms(flagged.items(), held, stories)
     tx.execute(
         "INSERT INTO story_words (story_id, counts, norm, title_norm, normed_at_stories)"
@@ -307,17 +314,19 @@ def _forget_words(tx: Transaction, story_id: int) -> None:
     _unfollow(tx, story_id, _load(rows[0]["earlier"] or "[]"))
 
 
-def _count_up(tx: Transaction, words: Iterable[str]) -> dict[str, KnownWord]:
-    """Count one more story for each word, in an order that lets no two writers block each other."""
+def _count_up(tx: Transaction, words: Mapping[str, int]) -> dict[str, KnownWord]:
+    """Count more stories for each word, in an order that lets no two writers block each other."""
     known: dict[str, KnownWord] = {}
-    for part in _parts(sorted(set(words))):
+    for part in _parts(sorted(words)):
         names = _names(len(part))
-        values = ", ".join(f"(:{name}, 1)" for name in names)
+        values = ", ".join(f"(:{name}, :n{name})" for name in names)
+        more = {f"n{name}": words[word] for name, word in zip(names, part, strict=True)}
         rows = tx.fetch(
             f"INSERT INTO words (word, stories) VALUES {values}"
-            " ON CONFLICT (word) DO UPDATE SET stories = words.stories + 1"
+            " ON CONFLICT (word) DO UPDATE SET stories = words.stories + excluded.stories"
             " RETURNING id, word, stories",
             **dict(zip(names, part, strict=True)),
+            **more,
         )
         known.update((row["word"], KnownWord(row["id"], row["stories"])) for row in rows)
     return known

@@ -58,3 +58,4 @@ CREATE INDEX broadcasts_opened ON broadcasts (opened_at) WHERE opened_at IS NOT 
 
 ALTER TABLE deliveries ADD COLUMN parked_at BIGINT;
 CREATE INDEX deliveries_parked ON deliveries (broadcast_id) WHERE parked_at IS NOT NULL;
+CREATE INDEX broadcasts_waiting ON broadcasts (id) WHERE state IN ('draft', 'scheduled');

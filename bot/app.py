@@ -53,7 +53,7 @@ from bot.moving import export_lines
 from bot.outbox import Outbox
 from bot.probing import Prober
 from bot.publisher import TelegramPublisher
-from bot.relating import relate_due
+from bot.relating import relate_gently
 from bot.render import Renderer
 from bot.revisiting import Revisiting, RevisitPolicy
 from bot.settings import FREE_RATE
@@ -370,7 +370,7 @@ def services(parts: Parts, role: Role) -> list[Service]:
             partial(repeat, parts.prober.settle_due, PROBE_EVERY_S),
             partial(repeat, parts.revisiting.step, REVISIT_EVERY_S),
             partial(repeat, partial(tidy, parts), TIDY_EVERY_S),
-            partial(repeat, partial(relate_due, parts.store), IDLE_S),
+            partial(repeat, partial(relate_gently, parts.store), IDLE_S),
             partial(repeat, partial(meet_channels, parts), RESOLVE_EVERY_S),
             parts.outbox.run,
         ]

@@ -9,7 +9,7 @@ from factories import FEED_URL, NOW, sighting, stored_story
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.relating import relate_due, related_of
+from bot.relating import relate_due, relate_gently, related_of
 from bot.relevance import ranking
 from bot.relevance.words import section_word, start_of, stem, text_of, wording, words
 from bot.store import PollPlan
@@ -117,6 +117,16 @@ async def test_a_revised_story_is_related_anew(store: Store) -> None:
     await relate_all(store)
     assert await store.find_related(second.id, 5) == []
     assert await related_of(store, first, 5) == []
+
+
+async def test_an_archive_is_read_in_small_steps_with_rests(store: Store) -> None:
+    await library(store)
+    steps = 0
+    while await relate_gently(store, NOW):
+        steps += 1
+        assert len(await store.list_unworded(30)) >= 20 - 8 * steps
+    assert steps > 6
+    assert await store.list_unworded(1) == await store.list_unrelated(1) == []
 
 
 async def test_a_text_that_was_never_seen_is_compared(store: Store) -> None:

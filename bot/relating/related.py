@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,19 @@ async def relate_due(store: Store, _: datetime) -> bool:
     for story in due:
         await store.record_related(story, await find_links(store, story))
     return bool(due)
+
+
+async def relate_gently(store: Store, now: datetime) -> bool:
+    """Take one step of the work that is due and rest for as long as it took; whether any was.
+
+    A whole archive to read leaves half of the time, of the processor and of SQLite's one writer,
+    to deliveries and readers.
+    """
+    began = time.perf_counter()
+    worked = await relate_due(store, now)
+    if worked:
+        await asyncio.sleep(time.perf_counter() - began)
+    return worked
 
 
 async def related_of(store: Store, story: Story, limit: int) -> list[Story]:

@@ -176,6 +176,33 @@ async def test_what_the_old_search_left_is_dropped(database: MigratedDatabase) -
     assert await database.migrate() == []
 
 
+async def test_an_upgrade_brings_the_index_of_terms_into_one_piece(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    store = Store(database)
+    for number in range(3):
+        await stored_story(store, number, title="Banjir di Ciledug")
+        while await relate_due(store, NOW):
+            pass
+
+    def pieces(tx: Transaction) -> int:
+        sql = "SELECT COUNT(DISTINCT segid) AS number FROM story_postings_idx"
+        return int(tx.fetch(sql)[0]["number"])
+
+    def as_before(tx: Transaction) -> None:
+        tx.execute("DELETE FROM migrations WHERE name = '0014_old_search'")
+
+    assert await database.read(pieces) == 3
+    await database.run(as_before)
+    await database.migrate()
+    assert await database.read(pieces) == 1
+    assert len(await store.list_heaviest({await number_of(store, "ciledug"): 1.0}, 5)) == 3
+    await database.close()
+
+
+async def number_of(store: Store, word: str) -> int:
+    return (await store.find_words([word])).words[word].id
+
+
 async def test_lists_of_an_older_version_are_kept(database: MigratedDatabase) -> None:
     store = Store(database)
     story = await stored_story(store, 1)

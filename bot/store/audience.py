@@ -190,12 +190,12 @@ class AudienceVerbs(Verbs):
             reason=STOPPED,
             id=chat_id,
         )
-        _forget_numbers(tx)
+        _forget_numbers(tx, f"c.id = {int(chat_id)}")
 
     @transactional
     def forget_stopped(self, tx: Transaction) -> None:
         """Delete the numbers of chats that asked to be forgotten and where nothing is under way."""
-        _forget_numbers(tx)
+        _forget_numbers(tx, "c.closed_at IS NOT NULL")
 
     @transactional
     def record_channels(
@@ -388,18 +388,22 @@ def _merge_chat(tx: Transaction, source: int, target: int) -> None:
     tx.execute("DELETE FROM chats WHERE id = :source", source=source)
 
 
-def _forget_numbers(tx: Transaction) -> None:
-    stopped = (
-        "telegram_id IS NOT NULL AND closed_reason = :reason AND NOT EXISTS (SELECT 1"
-        " FROM deliveries d WHERE d.chat_id = chats.id AND d.state IN ('sending', 'unknown'))"
-    )
-    # Without its id a message is out of reach, for corrections too.
-    tx.execute(
-        "UPDATE deliveries SET message_id = NULL, floor_id = NULL WHERE chat_id IN"
-        f" (SELECT id FROM chats WHERE {stopped})",
+def _forget_numbers(tx: Transaction, which: str) -> None:
+    """Forget the numbers of stopped chats `c`; `which` is a condition on them, of our own."""
+    rows = tx.fetch(
+        "SELECT c.id FROM chats c WHERE c.telegram_id IS NOT NULL AND c.closed_reason = :reason"
+        f" AND {which} AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.chat_id = c.id"
+        " AND d.state IN ('sending', 'unknown'))",
         reason=STOPPED,
     )
-    tx.execute(f"UPDATE chats SET telegram_id = NULL WHERE {stopped}", reason=STOPPED)
+    for row in rows:
+        # Without its id a message is out of reach, for corrections too.
+        tx.execute(
+            "UPDATE deliveries SET message_id = NULL, floor_id = NULL"
+            " WHERE chat_id = :id AND action = 'send' AND message_id IS NOT NULL",
+            id=row["id"],
+        )
+        tx.execute("UPDATE chats SET telegram_id = NULL WHERE id = :id", id=row["id"])
 
 
 def _delete_subscriptions(tx: Transaction, chat_id: int) -> None:

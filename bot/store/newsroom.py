@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.errors import NotFoundError
 from bot.identity import guid_twin
+from bot.store.reading import having_tag
 from bot.store.rows import (
     STORY_COLUMNS,
     dump_tags,
@@ -115,9 +116,7 @@ class NewsroomVerbs(Verbs):
         """Newest stories first, of one tag where given; withdrawn ones are left out."""
         where = "s.withdrawn_at IS NULL"
         if tag is not None:
-            where += (
-                " AND EXISTS (SELECT 1 FROM story_tags t WHERE t.story_id = s.id AND t.tag = :tag)"
-            )
+            where += f" AND {having_tag(tx, tag)}"
         rows = _select_stories(
             tx,
             where + " ORDER BY s.shown_at DESC, s.id DESC LIMIT :limit OFFSET :offset",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bot.types import Story
 
 STORIES_COUNTED = 200
+# So few stories are looked up one by one; among the newest of all they might never be met.
+FEW = 500
 
 
 class ReadingVerbs(Verbs):
@@ -30,9 +32,7 @@ class ReadingVerbs(Verbs):
         """
         where = "s.withdrawn_at IS NULL"
         if tag:
-            where += (
-                " AND EXISTS (SELECT 1 FROM story_tags t WHERE t.story_id = s.id AND t.tag = :tag)"
-            )
+            where += f" AND {having_tag(tx, tag)}"
         if first_id:
             where += (
                 " AND (s.shown_at, s.id) <="
@@ -70,3 +70,19 @@ class ReadingVerbs(Verbs):
         return bool(
             tx.fetch("SELECT id FROM stories WHERE id = :id AND withdrawn_at IS NULL", id=story_id)
         )
+
+
+def having_tag(tx: Transaction, tag: str) -> str:
+    """A condition on stories `s` that have a tag; the parameter `tag` is its comparison key.
+
+    A tag that few or no stories have does not make the query read all of them.
+    """
+    rows = tx.fetch(
+        "SELECT story_id FROM story_tags WHERE tag = :tag LIMIT :limit",
+        tag=tag_key(tag),
+        limit=FEW + 1,
+    )
+    if len(rows) > FEW:
+        return "EXISTS (SELECT 1 FROM story_tags t WHERE t.story_id = s.id AND t.tag = :tag)"
+    ids = ", ".join(str(int(row["story_id"])) for row in rows)
+    return f"s.id IN ({ids or 'NULL'})"

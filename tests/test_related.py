@@ -242,3 +242,10 @@ def test_a_story_compared_with_itself_is_a_copy() -> None:
     assert ranking.is_copy(1.0, 1.0)
     letters = start_of(Story("", "k", "Banjir di Ciledug", body=FLOOD)).grams
     assert abs(ranking.likeness(letters, letters) - 1) < 1e-9
+
+
+def test_a_list_needs_one_close_story_to_show_others_that_are_less_so() -> None:
+    assert ranking.is_close(0.16, 5_000, best=True)
+    assert not ranking.is_close(0.14, 5_000, best=True)
+    assert ranking.is_close(0.14, 5_000)
+    assert not ranking.is_close(0.16, 20)

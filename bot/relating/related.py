@@ -110,6 +110,7 @@ class Close:
     """A story that is close enough, with what tells whether another one copies it."""
 
     link: Link
+    closeness: float
     family: int
     stems: Vector
     grams: Mapping[str, int]
@@ -163,7 +164,10 @@ def _links(compared: Compared, near: Sequence[Near]) -> Related:
         close = ranking.closeness(one.whole, one.title, alike, letters)
         if ranking.is_close(close, compared.stories):
             link = Link(one.indexed.id, close * one.recency)
-            found.append(Close(link, one.indexed.family, its_stems, page.grams))
+            found.append(Close(link, close, one.indexed.family, its_stems, page.grams))
+    best = max((one.closeness for one in found if one.family != family), default=0.0)
+    if not ranking.is_close(best, compared.stories, best=True):
+        return Related((), family)
     found.sort(key=lambda close: (-close.link.strength, -close.link.story_id))
     return Related(tuple(_without_copies(found, family)), family)
 

@@ -28,8 +28,10 @@ COMPARED_CLOSELY: Final = 10
 
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
-# Calibrated on judged pairs; few stories cannot tell which words are common, so all seem closer.
-LEAST_CLOSENESS, LEAST_AMONG_FEW = 0.12, 0.2
+# Calibrated on judged pairs: a list needs one that is close to show others that are less so.
+LEAST_CLOSENESS, LEAST_OF_BEST = 0.1, 0.15
+# Few stories cannot tell which words are common, so all seem closer.
+LEAST_AMONG_FEW: Final = 0.2
 FEW_STORIES: Final = 100
 # Of words and of letters alike: short reports of one pattern share words, but not their start.
 COPY, COPIED_LETTERS = 0.93, 0.85
@@ -196,10 +198,11 @@ def dot(first: Vector, second: Vector) -> float:
     return sum(first[key] * second[key] for key in first.keys() & second.keys())
 
 
-def is_close(closeness: float, all_stories: int) -> bool:
-    """Whether two stories are close enough to be shown as related."""
-    least = LEAST_AMONG_FEW if all_stories < FEW_STORIES else LEAST_CLOSENESS
-    return closeness >= least
+def is_close(closeness: float, all_stories: int, *, best: bool = False) -> bool:
+    """Whether two stories are close enough to be shown as related; `best` asks of the closest."""
+    if all_stories < FEW_STORIES:
+        return closeness >= LEAST_AMONG_FEW
+    return closeness >= (LEAST_OF_BEST if best else LEAST_CLOSENESS)
 
 
 def is_copy(words: float, letters: float) -> bool:

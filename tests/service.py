@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 ROOT = Path(__file__).parent.parent
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT_S = 60.0
 POLL_INTERVAL_S = 0.5
 
 

@@ -11,20 +11,22 @@ import pytest
 from factories import FEED_URL, NOW, entry, fan_out, message, sighting, subscribed_chat
 
 from bot.app import make_renderer
+from bot.db import SqliteTransaction, open_database
 from bot.enriching import PageEnricher
 from bot.errors import FetchError, ParseError, SourceError
 from bot.identity import carried, completed, digest, is_same_story, sight_entry, told_by_body
 from bot.ingest import Ingest, IngestPolicy
 from bot.revisiting import Evidence, Finding, Revisiting, RevisitPolicy, Standing, judge
 from bot.settings import Settings
-from bot.store import Absence
+from bot.store import Absence, Store
 from bot.store.changes import restrained
 from bot.types import Entry, FeedForPoll, FeedPage, Look, Post, Presence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from bot.store import Store
+    from bot.ports import Transaction
     from bot.types import Story
 
 MINUTE = timedelta(minutes=1)
@@ -498,3 +500,26 @@ async def test_a_post_that_asks_for_a_password_is_not_recorded(newsroom: Newsroo
     news = entry(3, title="Protected: hutan lindung", summary="Pemerintah menambah luas hutan.")
     await newsroom.lists(news, locked, entry(1))
     assert news.title in await newsroom.titles()
+
+
+async def test_recent_stories_are_found_without_reading_the_old_ones(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path / 'test.db'}")
+    store = Store(database)
+    await store.record_feeds([FEED_URL], NOW)
+    statements: list[str] = []
+
+    def trace(tx: Transaction) -> None:
+        assert isinstance(tx, SqliteTransaction)
+        tx.connection.set_trace_callback(statements.append)
+
+    await database.read(trace)
+    await store.list_watched(1, NOW, 10)
+    await store.find_newest(1)
+    asked = [one for one in statements if one.startswith("SELECT")]
+    assert len(asked) == 2
+    for statement in asked:
+        plan = await database.read(lambda tx, one=statement: tx.fetch(f"EXPLAIN QUERY PLAN {one}"))
+        steps = [row["detail"] for row in plan]
+        assert any("stories_recent" in step for step in steps), steps
+        assert not any("TEMP B-TREE" in step for step in steps), steps
+    await database.close()

@@ -238,7 +238,8 @@ class ChangeVerbs(Verbs):
             tx,
             "s.feed_id = :feed_id AND s.withdrawn_at IS NULL AND s.url <> ''"
             " AND s.seen_at >= :since AND NOT EXISTS"
-            " (SELECT 1 FROM absences a WHERE a.story_id = s.id) ORDER BY s.id DESC LIMIT :limit",
+            " (SELECT 1 FROM absences a WHERE a.story_id = s.id)"
+            " ORDER BY s.seen_at DESC, s.id DESC LIMIT :limit",
             feed_id=feed_id,
             since=ms(now - WATCHED_FOR),
             limit=limit,

@@ -162,7 +162,9 @@ class FeedVerbs(Verbs):
     def find_newest(self, tx: Transaction, feed_id: int) -> tuple[int, str] | None:
         """The id and the URL of the last story that a feed brought; None where it brought none."""
         rows = tx.fetch(
-            "SELECT id, url FROM stories WHERE feed_id = :id ORDER BY id DESC LIMIT 1", id=feed_id
+            "SELECT id, url FROM stories WHERE feed_id = :id"
+            " ORDER BY seen_at DESC, id DESC LIMIT 1",
+            id=feed_id,
         )
         return (rows[0]["id"], rows[0]["url"]) if rows else None
 

@@ -274,7 +274,8 @@ class HubVerbs(Verbs):
         )
         latest = tx.fetch(
             "SELECT s.id, s.seen_at > h.named_at AS later FROM stories s"
-            " JOIN hubs h ON h.id = :hub_id WHERE s.feed_id = :id ORDER BY s.id DESC LIMIT 1",
+            " JOIN hubs h ON h.id = :hub_id WHERE s.feed_id = :id"
+            " ORDER BY s.seen_at DESC, s.id DESC LIMIT 1",
             hub_id=push.hub_id,
             id=push.feed_id,
         )

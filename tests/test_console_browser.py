@@ -121,6 +121,7 @@ async def test_every_page_serves_everybody_on_phone_and_desktop(tmp_path: Path) 
                 for name, path in paths(ids).items():
                     await page.goto(f"/console/{path}", wait_until="domcontentloaded")
                     assert await faults_of(page) == [], name
+                    assert "<built-in" not in await page.inner_text("body"), name
                     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
                     assert wide <= 0, name
 

@@ -15,6 +15,7 @@ from factories import (
     PACE,
     claimed,
     entry,
+    message,
     record,
     sent,
     sighting,
@@ -26,7 +27,7 @@ from bot.broadcasts import Broadcasts
 from bot.editing import Decision, Editing, EditingPolicy
 from bot.errors import NotAllowedError, ParseError
 from bot.render import Renderer
-from bot.store import PollPlan
+from bot.store import Notice, PollPlan
 from bot.telegram_html import MarkupError
 from bot.types import (
     Action,
@@ -535,6 +536,60 @@ async def test_the_numbers_of_the_days_are_those_of_the_deliveries(room: Newsroo
     (story,) = told.stories
     assert (story.delivered, story.refused, told.chats["private"]) == (1, 1, 2)
     assert [one.id for one in await room.editing.story_broadcasts(story.story.id)] == [number]
+
+
+async def test_a_correction_that_was_looked_at_is_made_once(room: Newsroom) -> None:
+    """Whoever presses and however often."""
+    await subscribed_chat(room.store, 1)
+    story = await stored_story(room.store, 1)
+    await room.opened(story)
+    await room.deliver()
+    number = await room.editing.propose_correction(OWNER, story.id, room.now, html="<b>Benar</b>")
+    kept = await room.store.find_correction(number)
+    assert kept is not None
+    made = await asyncio.gather(
+        *(room.editing.make_correction(OWNER, kept, room.now) for _ in range(4))
+    )
+    assert sorted(made, key=str) == [1, None, None, None]
+    assert await room.deliver() == {1: ["Benar"]}
+
+
+async def test_a_notice_is_taken_once_and_what_touches_it_meanwhile_stands(store: Store) -> None:
+    """A question looked at by one process is not edited by another."""
+    story = await stored_story(store)
+    draft = await store.record_draft(story.id, message(), OWNER, NOW)
+    await store.record_notice(Notice("question", 5, -1, "id", None, draft.id), NOW, NOW)
+    lease = NOW + timedelta(seconds=10)
+    (taken,) = await store.claim_notices(NOW, lease, 5)
+    assert await store.claim_notices(NOW, lease, 5) == []
+    await store.record_sent(taken, 77, "a", None)
+    assert await store.claim_notices(NOW + timedelta(days=1), lease, 5) == []
+    await store.touch_broadcast(draft.id, NOW)
+    (taken,) = await store.claim_notices(NOW, lease, 5)
+    assert (taken.message_id, taken.shown) == (77, "a")
+    await store.touch_broadcast(draft.id, NOW)
+    await store.settle_notice(taken, "b", lease, None)
+    assert len(await store.claim_notices(NOW, lease, 5)) == 1
+    assert await store.has_notice(taken)
+    assert await store.find_last_question(5) == draft.id
+    await store.unshow_notice(5, 77, NOW)
+    found = await store.find_notice(5, 77)
+    assert found is not None
+    assert found.shown == ""
+
+
+async def test_a_prompt_lapses_and_ends(store: Store) -> None:
+    """Words said much later are a search again."""
+    prompt = Notice("ask text", 5, 8, "id", None, 1)
+    await store.record_notice(prompt, NOW, None)
+    found = await store.find_prompt(5, NOW - timedelta(minutes=30))
+    assert found is not None
+    assert found.message_id == 8
+    assert await store.find_prompt(5, NOW + timedelta(seconds=1)) is None
+    assert await store.find_prompt(6, NOW - timedelta(minutes=30)) is None
+    await store.end_prompts(5)
+    assert await store.find_prompt(5, NOW - timedelta(minutes=30)) is None
+    assert await store.forget_notices(NOW + timedelta(days=60)) == 0
 
 
 async def test_an_article_is_read_for_editors_alone(room: Newsroom) -> None:

@@ -15,6 +15,7 @@ from bot.chat.prompts import ask_words
 from bot.chat.staff import dismissed, older_acts
 from bot.chat.withdrawing import decide as decide_gone
 from bot.editing import PROGRESS, Decision
+from bot.errors import NotAllowedError
 from bot.revisiting import GONE_MARK
 from bot.store import Notice
 from bot.text import one_line
@@ -56,7 +57,15 @@ async def decide(ask: Ask, verb: str) -> str:
         await _refuse(ask, verb)
         return "toast_expired"
     await ask.desk.editing.note_name(ask.user.id, one_line(ask.user.full_name))
-    toast = await _special(ask, verb, ask.user.id)
+    try:
+        return await _act(ask, verb, ask.user.id)
+    except NotAllowedError:
+        # Dismissed this very moment; the flow has kept the attempt.
+        return "toast_expired"
+
+
+async def _act(ask: Ask, verb: str, editor: int) -> str:
+    toast = await _special(ask, verb, editor)
     if toast is not None:
         return toast
     found = _MARKED.fullmatch(ask.words)

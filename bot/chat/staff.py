@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from telegram import MessageOriginUser
@@ -17,7 +18,7 @@ from bot.types import ActKind, Button, Message
 
 if TYPE_CHECKING:
     from bot.chat.answers import Ask
-    from bot.types import Editor
+    from bot.types import Act, Editor
 
 STATS_DAYS: Final = 7
 STORIES: Final = 5
@@ -150,6 +151,13 @@ def _dismiss_row(ask: Ask, one: Editor, sure: int) -> tuple[Button, ...]:
     )
 
 
+def _detail(ask: Ask, act: Act) -> str:
+    """What an act was about, with a moment in the newsroom's zone."""
+    if act.kind is ActKind.SCHEDULE and not act.refused:
+        return f"{datetime.fromisoformat(act.detail).astimezone(ask.desk.zone):%d/%m %H:%M}"
+    return shorten(one_line(act.detail), LONGEST_NAME_CHARS)
+
+
 async def _acts_message(ask: Ask, editor: int, before_id: int | None) -> Message:
     acts = await ask.desk.editing.list_acts(editor, ask.desk.clock(), ACTS + 1, before_id)
     shown = [
@@ -158,7 +166,7 @@ async def _acts_message(ask: Ask, editor: int, before_id: int | None) -> Message
             "by": one.name or str(one.editor),
             "kind": one.kind.value,
             "title": shorten(one_line(one.title), 60),
-            "detail": shorten(one_line(one.detail), 60),
+            "detail": _detail(ask, one),
             "refused": one.refused,
         }
         for one in acts[:ACTS]

@@ -80,11 +80,8 @@ POSTGRES_OLD_SEARCH = (
     "DROP INDEX IF EXISTS stories_search",
     "ALTER TABLE stories DROP COLUMN IF EXISTS search",
 )
-# Stories are tallied by the thousand: with the counts out of line a page has a hundred of them.
-POSTGRES_ROW_SIZES = (
-    "ALTER TABLE story_words SET (toast_tuple_target = 128)",
-    "ALTER TABLE story_lists SET (fillfactor = 70)",
-)
+# Lists change as stories come in: with room in its page a row stays where it is.
+POSTGRES_ROW_SIZES = ("ALTER TABLE story_lists SET (fillfactor = 70)",)
 POSTGRES_POSTINGS = (
     "CREATE INDEX story_words_terms ON story_words USING gin (story_terms(counts))"
     " WITH (fastupdate = off)"

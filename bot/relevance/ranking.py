@@ -29,7 +29,7 @@ COMPARED_CLOSELY: Final = 10
 STEM_WEIGHT, GRAM_WEIGHT, TITLE_WEIGHT = 0.7, 0.3, 0.4
 WHOLE_WEIGHT: Final = 1.0 + STEM_WEIGHT + GRAM_WEIGHT + TITLE_WEIGHT
 # Calibrated on judged pairs: a list needs one that is close to show others that are less so.
-LEAST_CLOSENESS, LEAST_OF_BEST = 0.1, 0.15
+LEAST_CLOSENESS, LEAST_OF_BEST = 0.1, 0.12
 # Few stories cannot tell which words are common, so all seem closer.
 LEAST_AMONG_FEW: Final = 0.2
 FEW_STORIES: Final = 100

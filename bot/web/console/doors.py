@@ -72,10 +72,10 @@ class Doors:
 
     def add_to(self, app: web.Application) -> None:
         """Serve `/console/in/TOKEN` and what belongs to it."""
-        app.router.add_get(f"/console/in/{{token:{TOKEN}}}", self.open_link)
-        app.router.add_post(f"/console/in/{{token:{TOKEN}}}", self.redeem_link)
-        app.router.add_get("/console/app", self.open_app)
-        app.router.add_post("/console/app", self.redeem_app)
+        app.router.add_get(f"/console/in/{{token:{TOKEN}}}", self._guarded(self.open_link))
+        app.router.add_post(f"/console/in/{{token:{TOKEN}}}", self._guarded(self.redeem_link))
+        app.router.add_get("/console/app", self._guarded(self.open_app))
+        app.router.add_post("/console/app", self._guarded(self.redeem_app))
         app.router.add_post("/console/out", self.signed(self.sign_out))
 
     async def open_link(self, request: web.Request) -> web.Response:
@@ -147,9 +147,17 @@ class Doors:
     def signed(self, answer: Answer) -> Handler:
         """Let only editors who are signed in through, and only forms of their own."""
 
+        async def checked(request: web.Request) -> web.StreamResponse:
+            return await self._checked(request, answer)
+
+        return self._guarded(checked)
+
+    def _guarded(self, step: Handler) -> Handler:
+        """Say what went wrong where the right or the database is missing."""
+
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                return await self._checked(request, answer)
+                return await step(request)
             except NotAllowedError:
                 return self._door(request, 403, "dismissed")
             except DatabaseError:

@@ -20,8 +20,8 @@ MOST_TIMES: Final = 0x7F
 TITLE_BONUS: Final = 2.0
 
 # Candidates share rare words; the sum of the stories behind these words bounds the work.
-MOST_POSTINGS: Final = 6_000
-MOST_TERMS: Final = 60
+MOST_POSTINGS: Final = 4_000
+MOST_TERMS: Final = 50
 CANDIDATES: Final = 120
 TALLIED_TIMES: Final = 4
 COMPARED_CLOSELY: Final = 10

@@ -36,7 +36,7 @@ HOURS = st.integers(0, 23)
 QUIET = st.none() | st.tuples(HOURS, HOURS)
 RHYTHMS = st.builds(
     lambda pace, hour, day, quiet, urgent: Rhythm(
-        pace, hour, day, *(quiet or (None, None)), urgent
+        pace, hour, day, quiet and quiet[0], quiet and quiet[1], urgent
     ),
     st.sampled_from(Pace),
     HOURS,

@@ -224,7 +224,9 @@ def test_quiet_hours_end_where_the_next_hour_is_not_quiet(
 
 def test_urgent_stories_pass_quiet_hours_only_where_the_chat_allows() -> None:
     zone, night = ZoneInfo("Asia/Jakarta"), datetime(2026, 1, 1, 17, tzinfo=UTC)
-    strict, open_ = (Rhythm(quiet_from=22, quiet_until=6, urgent=allows) for allows in (0, 1))
+    strict, open_ = (
+        Rhythm(quiet_from=22, quiet_until=6, urgent=allows) for allows in (False, True)
+    )
     morning = datetime(2026, 1, 1, 23, tzinfo=UTC)
     assert held_until(strict, zone, night, urgent=True) == morning
     assert held_until(open_, zone, night, urgent=True) is None

@@ -11,6 +11,7 @@ from bot.store.notices import touch_broadcast
 from bot.store.rows import (
     STORY_COLUMNS,
     dump_message,
+    id_list,
     load_audience,
     ms,
     tag_key,
@@ -23,13 +24,13 @@ from bot.store.wishes import EVERYBODY_WISHING, FanPart, fan_out_choosy, silence
 from bot.types import BroadcastReport, DeliveryState, Listing, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from bot.ports import Transaction
     from bot.types import Audience, Broadcast, Message, Row, Story
 
-EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(1, 4)
+RETRACT_LANE, EDIT_LANE, URGENT_LANE, ROUTINE_LANE = range(4)
 ENDLESS = 2**62
 # The live subscriptions without those that choose by more than tags.
 PLAIN = (
@@ -243,7 +244,7 @@ class BroadcastVerbs(Verbs):
     @reading
     def list_crowds(self, tx: Transaction, broadcast_ids: Sequence[int], burst: int) -> list[Crowd]:
         """Destinations for which more than `burst` of these broadcasts wait."""
-        ids, number = _listed(broadcast_ids), len(broadcast_ids)
+        ids, number = id_list(broadcast_ids), len(broadcast_ids)
         waiting = f"FROM deliveries WHERE broadcast_id IN ({ids}) AND state = 'pending'"
         grouped = "GROUP BY chat_id, thread_id HAVING COUNT(*)"
         crowds = []
@@ -279,8 +280,8 @@ class BroadcastVerbs(Verbs):
         Gives the number of destinations. Only what still waits is listed.
         """
         list_id = insert_list(tx, [item.story for item in listed], message, now)
-        folded = _listed(item.broadcast.id for item in listed)
-        first = _listed([listed[0].broadcast.id])
+        folded = id_list(item.broadcast.id for item in listed)
+        first = id_list([listed[0].broadcast.id])
         made = tx.execute(
             "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
             " state, due_at, created_at)"
@@ -307,7 +308,7 @@ class BroadcastVerbs(Verbs):
         """Let what waits of these broadcasts go at once."""
         tx.execute(
             "UPDATE deliveries SET due_at = :now WHERE state = 'pending' AND due_at > :now"
-            f" AND broadcast_id IN ({_listed(broadcast_ids)})",
+            f" AND broadcast_id IN ({id_list(broadcast_ids)})",
             now=ms(now),
         )
 
@@ -368,7 +369,7 @@ class BroadcastVerbs(Verbs):
         everyone = FanPart(0, story_id, 0, ENDLESS, ROUTINE_LANE, audience=audience)
         number += len(wanting_choosy(tx, everyone))
         if audience.reach is Reach.CHATS:
-            chosen = f"c.id IN ({_listed(audience.chats) or 0})"
+            chosen = f"c.id IN ({id_list(audience.chats) or 0})"
             rows = tx.fetch(f"SELECT COUNT(*) AS number {STRANGERS} AND {chosen}")
             number += rows[0]["number"]
         return number
@@ -412,7 +413,7 @@ def _not_reached(tx: Transaction, story_id: int, broadcast_id: int) -> str:
     )
     if not others:
         return by_digest
-    ids = _listed(row["id"] for row in others)
+    ids = id_list(row["id"] for row in others)
     return (
         f"{by_digest} AND NOT EXISTS (SELECT 1 FROM deliveries r WHERE r.broadcast_id IN ({ids})"
         " AND r.action = 'send' AND r.chat_id = s.chat_id AND r.thread_id = s.thread_id"
@@ -429,7 +430,7 @@ def wanting(audience: Audience) -> tuple[str, dict[str, str]]:
         case Reach.EVERYONE:
             return PLAIN, {}
         case Reach.CHATS:
-            return f"{PLAIN} AND s.chat_id IN ({_listed(audience.chats) or 0})", {}
+            return f"{PLAIN} AND s.chat_id IN ({id_list(audience.chats) or 0})", {}
         case Reach.TAGS:
             # Parameters' names are of letters.
             tags = {f"tag{'x' * at}": tag_key(tag) for at, tag in enumerate(audience.tags)}
@@ -452,7 +453,7 @@ def _fan_out_strangers(tx: Transaction, part: FanPart, due_at: datetime, now: da
     return tx.execute(
         "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, state, due_at,"
         " created_at) SELECT :broadcast_id, 'send', :lane, c.id, 0, 'pending', :due_at, :now"
-        f" {STRANGERS} AND c.id IN ({_listed(part.audience.chats) or 0}) ORDER BY c.id"
+        f" {STRANGERS} AND c.id IN ({id_list(part.audience.chats) or 0}) ORDER BY c.id"
         " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
         broadcast_id=part.broadcast_id,
         lane=part.lane,
@@ -598,14 +599,9 @@ def _within(crowd: Crowd) -> str:
     if crowd.destinations is not None:
         pairs = ", ".join(f"({chat}, {thread})" for chat, thread in crowd.destinations)
         return f"(d.chat_id, d.thread_id) IN (VALUES {pairs})"
-    ids, number = _listed(crowd.broadcast_ids), len(crowd.broadcast_ids)
+    ids, number = id_list(crowd.broadcast_ids), len(crowd.broadcast_ids)
     return (
         "(d.chat_id, d.thread_id) IN (SELECT w.chat_id, w.thread_id FROM deliveries w"
         f" WHERE w.broadcast_id IN ({ids}) AND w.state = 'pending'"
         f" GROUP BY w.chat_id, w.thread_id HAVING COUNT(*) = {number})"
     )
-
-
-def _listed(ids: Iterable[int]) -> str:
-    """Row ids as SQL; they are integers of ours."""
-    return ", ".join(str(int(one)) for one in ids)

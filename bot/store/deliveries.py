@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.store.audience import close_chat, move_chat
-from bot.store.rows import load_message, ms, to_delivery, to_moment
+from bot.store.rows import id_list, load_message, ms, to_delivery, to_moment
 from bot.store.transactional import Verbs, reading, transactional
 from bot.types import Action, ChatType, DeliveryState, Step
 
@@ -251,7 +251,7 @@ class DeliveryVerbs(Verbs):
             "SELECT d.id, s.title AS story, c.title, c.username FROM deliveries d"
             " JOIN chats c ON c.id = d.chat_id JOIN broadcasts b ON b.id = d.broadcast_id"
             " JOIN stories s ON s.id = b.story_id"
-            f" WHERE d.id IN ({_listed(row['id'] for row in rows)}) ORDER BY d.id"
+            f" WHERE d.id IN ({id_list(row['id'] for row in rows)}) ORDER BY d.id"
         )
         return [
             Unconfirmed(row["id"], row["story"], row["title"] or row["username"] or "?")
@@ -356,7 +356,7 @@ def _claim(tx: Transaction, plan: ClaimPlan) -> list[Delivery]:
     tx.execute(
         "UPDATE chats SET next_at = :now + COALESCE(interval_ms, CASE"
         f" WHEN type IN ('group', 'supergroup') THEN {GROUP_INTERVAL_MS}"
-        f" ELSE {CHAT_INTERVAL_MS} END) WHERE id IN ({_listed(row['chat_id'] for row in rows)})",
+        f" ELSE {CHAT_INTERVAL_MS} END) WHERE id IN ({id_list(row['chat_id'] for row in rows)})",
         now=ms(plan.now),
     )
     return [to_delivery(row) for row in rows]
@@ -369,14 +369,9 @@ def _load(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
         "SELECT d.id, d.broadcast_id, d.revision, d.action, d.chat_id, d.thread_id, d.silent_at,"
         " d.preview, d.attempt, d.failures, d.probes, d.floor_id, c.telegram_id, c.username,"
         f" c.type, {SENT_MESSAGE} AS message_id FROM deliveries d JOIN chats c ON c.id = d.chat_id"
-        f" WHERE d.id IN ({_listed(ids)}) ORDER BY d.lane, d.id"
+        f" WHERE d.id IN ({id_list(ids)}) ORDER BY d.lane, d.id"
     )
     return [to_delivery(row) for row in rows]
-
-
-def _listed(ids: Iterable[int]) -> str:
-    """Row ids as SQL; they are integers of ours."""
-    return ", ".join(str(int(one)) for one in ids)
 
 
 def _record(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -415,7 +410,7 @@ def _end_sent(tx: Transaction, outcomes: Sequence[Outcome], now: datetime) -> No
     _note(tx, [found for outcome in outcomes if (found := _learned(outcome))], now)
     tx.execute(
         "UPDATE chats SET refusals = 0 WHERE refusals > 0"
-        f" AND id IN ({_listed(outcome.delivery.chat_id for outcome in outcomes)})"
+        f" AND id IN ({id_list(outcome.delivery.chat_id for outcome in outcomes)})"
     )
 
 
@@ -424,7 +419,7 @@ def _forget_old_ids(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     groups = [one.delivery.id for one in outcomes if one.delivery.chat_type is ChatType.GROUP]
     if groups:
         tx.execute(
-            f"UPDATE deliveries SET message_id = NULL WHERE id IN ({_listed(groups)}) AND EXISTS"
+            f"UPDATE deliveries SET message_id = NULL WHERE id IN ({id_list(groups)}) AND EXISTS"
             " (SELECT 1 FROM chats c WHERE c.id = deliveries.chat_id AND c.type = 'supergroup')"
         )
 
@@ -435,7 +430,7 @@ def _repeat_outdated(tx: Transaction, outcomes: Sequence[Outcome], now: datetime
     if edits:
         tx.execute(
             "UPDATE deliveries SET state = 'pending', due_at = :now, settled_at = NULL,"
-            f" failures = 0 WHERE id IN ({_listed(edits)})"
+            f" failures = 0 WHERE id IN ({id_list(edits)})"
             " AND state IN ('sent', 'failed') AND revision <"
             " (SELECT b.revision FROM broadcasts b WHERE b.id = deliveries.broadcast_id"
             " AND b.state = 'open')",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.store.broadcasts import ROUTINE_LANE, insert_list
-from bot.store.rows import STORY_COLUMNS, ms, to_moment, to_story
+from bot.store.rows import STORY_COLUMNS, id_list, ms, to_moment, to_story
 from bot.store.transactional import Verbs, reading, transactional
-from bot.store.wishes import FanPart, deliver_to, listed, to_rhythm
+from bot.store.wishes import FanPart, deliver_to, to_rhythm
 from bot.types import Listing, Pace
 from bot.wishes import held_until, is_quiet, quiet_end, zone_of
 
@@ -115,8 +115,8 @@ class DigestVerbs(Verbs):
         ids = [story.id for story in due[0].stories]
         rows = tx.fetch(
             "SELECT h.subscription_id, h.broadcast_id FROM digest_stories h"
-            f" WHERE h.subscription_id IN ({listed(one.subscription_id for one in taken)})"
-            f" AND {SENDABLE} AND h.story_id IN ({listed(ids)}) ORDER BY h.broadcast_id"
+            f" WHERE h.subscription_id IN ({id_list(one.subscription_id for one in taken)})"
+            f" AND {SENDABLE} AND h.story_id IN ({id_list(ids)}) ORDER BY h.broadcast_id"
         )
         wanting: dict[int, list[int]] = defaultdict(list)
         for row in rows:
@@ -136,14 +136,14 @@ def _waiting(tx: Transaction, subscription_ids: Sequence[int]) -> dict[int, tupl
         return found
     rows = tx.fetch(
         "SELECT h.subscription_id, h.story_id FROM digest_stories h"
-        f" WHERE h.subscription_id IN ({listed(subscription_ids)}) AND {SENDABLE}"
+        f" WHERE h.subscription_id IN ({id_list(subscription_ids)}) AND {SENDABLE}"
         " ORDER BY h.story_id DESC"
     )
     if not rows:
         return found
     stories = tx.fetch(
         f"SELECT {STORY_COLUMNS} FROM stories s"
-        f" WHERE s.id IN ({listed({row['story_id'] for row in rows})})"
+        f" WHERE s.id IN ({id_list({row['story_id'] for row in rows})})"
     )
     by_id = {row["id"]: to_story(row) for row in stories}
     ids: dict[int, list[int]] = defaultdict(list)
@@ -172,7 +172,7 @@ def _to_digest(row: Row, stories: tuple[Story, ...], now: datetime) -> DueDigest
 
 def _is_withdrawn(tx: Transaction, stories: Sequence[Story]) -> bool:
     rows = tx.fetch(
-        f"SELECT 1 FROM stories WHERE id IN ({listed(story.id for story in stories)})"
+        f"SELECT 1 FROM stories WHERE id IN ({id_list(story.id for story in stories)})"
         " AND withdrawn_at IS NOT NULL LIMIT 1"
     )
     return bool(rows)
@@ -198,10 +198,10 @@ def _settle(
     """Note what leaves, forget what was withdrawn, and let what came in meanwhile wait on."""
     if not taken:
         return
-    ids = listed(one.subscription_id for one in taken)
+    ids = id_list(one.subscription_id for one in taken)
     tx.execute(
         f"UPDATE digest_stories SET settled_at = :now WHERE subscription_id IN ({ids})"
-        f" AND settled_at IS NULL AND story_id IN ({listed(story_ids) or 'NULL'})",
+        f" AND settled_at IS NULL AND story_id IN ({id_list(story_ids) or 'NULL'})",
         now=ms(now),
     )
     tx.execute(

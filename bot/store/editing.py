@@ -20,7 +20,7 @@ from bot.store.deliveries import AGAIN
 from bot.store.newsroom import record_own_story
 from bot.store.notices import touch_broadcast, touch_story
 from bot.store.retractions import retract_story
-from bot.store.rows import dump_audience, dump_message, ms, to_broadcast, to_chat
+from bot.store.rows import MAKE_STALE, dump_audience, dump_message, ms, to_broadcast, to_chat
 from bot.store.trail import allow, note
 from bot.store.transactional import Verbs, reading, transactional
 from bot.types import ActKind, DeliveryState
@@ -541,8 +541,7 @@ def _correct_open(tx: Transaction, story_id: int, message: Message, now: datetim
         id=story_id,
     )
     tx.execute(
-        "UPDATE broadcasts SET stale_at ="
-        " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END WHERE state = 'open'"
+        f"UPDATE broadcasts SET {MAKE_STALE} WHERE state = 'open'"
         " AND id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id)",
         now=ms(now),
         id=story_id,

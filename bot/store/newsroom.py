@@ -10,6 +10,7 @@ from bot.errors import NotFoundError
 from bot.identity import guid_twin
 from bot.store.reading import having_tag
 from bot.store.rows import (
+    MAKE_STALE,
     STORY_COLUMNS,
     dump_tags,
     ms,
@@ -287,8 +288,7 @@ def revise_story(tx: Transaction, known: KnownStory, sighting: Sighting, now: da
     if changed:
         _tag_story(tx, known.id, tags)
         tx.execute(
-            "UPDATE broadcasts SET stale_at ="
-            " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END"
+            f"UPDATE broadcasts SET {MAKE_STALE}"
             " WHERE state = 'open' AND (story_id = :id"
             " OR id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id))",
             now=ms(now),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.store.broadcasts import RETRACT_LANE, keep_message
 from bot.store.notices import touch_story
-from bot.store.rows import dump_message, ms
+from bot.store.rows import MAKE_STALE, dump_message, ms
 from bot.store.transactional import Verbs, transactional
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from bot.ports import Transaction
     from bot.types import Message
 
-RETRACT_LANE = 0
 # Broadcasts `b` of nothing but the story :id and others that are withdrawn.
 NOTHING_LEFT = (
     "b.story_id = :id"
@@ -60,8 +60,7 @@ def retract_story(tx: Transaction, story_id: int, note: Message, now: datetime) 
         id=story_id,
     )
     tx.execute(
-        "UPDATE broadcasts SET stale_at ="
-        " CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END, edit_due_at = NULL"
+        f"UPDATE broadcasts SET {MAKE_STALE}, edit_due_at = NULL"
         " WHERE state = 'open'"
         " AND id IN (SELECT broadcast_id FROM broadcast_stories WHERE story_id = :id)",
         now=ms(now),
@@ -79,11 +78,7 @@ def _retract(tx: Transaction, broadcast_id: int, note: Message, now: datetime) -
         note=dump_message(note),
         id=broadcast_id,
     )
-    tx.execute(
-        "INSERT INTO broadcast_messages (broadcast_id, revision, message)"
-        " SELECT id, revision, message FROM broadcasts WHERE id = :id",
-        id=broadcast_id,
-    )
+    keep_message(tx, broadcast_id)
     tx.execute(
         "UPDATE deliveries SET state = CASE WHEN state = 'pending' THEN 'cancelled' ELSE state END,"
         " settled_at = COALESCE(settled_at, :now), unconfirmed_at = NULL, parked_at = NULL"

@@ -35,6 +35,8 @@ STORY_COLUMNS = (
     "s.id, s.feed_id, s.guid, s.code, s.url, s.short_url, s.title, s.summary, s.body, s.author,"
     " s.editor, s.image_url, s.tags, s.published_at, s.updated_at, s.seen_at, s.revision"
 )
+# A broadcast's message is behind its story; each change gives a mark of its own.
+MAKE_STALE = "stale_at = CASE WHEN stale_at >= :now THEN stale_at + 1 ELSE :now END"
 
 
 def to_ms(moment: datetime | None) -> int | None:
@@ -55,6 +57,11 @@ def to_moment(value: int | None) -> datetime | None:
 def tag_key(tag: str) -> str:
     """The form in which tags are compared: '#Politik ' and 'politik' are one."""
     return " ".join(tag.lstrip("#").casefold().split())
+
+
+def id_list(ids: Iterable[int]) -> str:
+    """Row ids as SQL; they are integers of ours."""
+    return ", ".join(str(int(one)) for one in ids)
 
 
 def to_story(row: Row) -> Story:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.store.rows import STORY_COLUMNS, ms, tag_key, to_story
+from bot.store.rows import STORY_COLUMNS, id_list, ms, tag_key, to_story
 from bot.store.transactional import Verbs, reading, transactional
 from bot.types import Audience, Narrowing, Pace, Preview, Reach, Rhythm, Subscription
 from bot.wishes import Choice, Told, held_until, keyword_key, told, wants, zone_of
@@ -172,7 +172,7 @@ def deliver_to(
         "INSERT INTO deliveries (broadcast_id, action, lane, chat_id, thread_id, silent_at,"
         " preview, state, due_at, created_at) SELECT :broadcast_id, 'send', :lane, s.chat_id,"
         f" s.thread_id, {silence(part)}, s.preview, 'pending', :due_at, :now FROM subscriptions s"
-        f" WHERE s.id IN ({listed(subscription_ids)}) ORDER BY s.id"
+        f" WHERE s.id IN ({id_list(subscription_ids)}) ORDER BY s.id"
         " ON CONFLICT (broadcast_id, action, chat_id, thread_id) DO NOTHING",
         broadcast_id=part.broadcast_id,
         lane=part.lane,
@@ -351,7 +351,7 @@ def reschedule(tx: Transaction, subscription_ids: Sequence[int], now: datetime) 
         return
     rows = tx.fetch(
         "SELECT s.*, c.zone FROM subscriptions s JOIN chats c ON c.id = s.chat_id"
-        f" WHERE s.digest_at IS NOT NULL AND s.id IN ({listed(subscription_ids)})"
+        f" WHERE s.digest_at IS NOT NULL AND s.id IN ({id_list(subscription_ids)})"
     )
     for row in rows:
         until = held_until(to_rhythm(row), zone_of(row["zone"]), now, urgent=False)
@@ -398,11 +398,6 @@ def replace_words(tx: Transaction, subscription_id: int, narrowing: Narrowing) -
     )
 
 
-def listed(ids: Iterable[int]) -> str:
-    """Row ids as SQL; they are integers of ours."""
-    return ", ".join(str(int(one)) for one in ids)
-
-
 def _words(narrowing: Narrowing) -> Iterator[tuple[str, str, str]]:
     """Each word once: its kind, the form that is compared, and as it was written."""
     kinds = (
@@ -436,7 +431,7 @@ def _hold(tx: Transaction, part: FanPart, hold: Sequence[tuple[int, int]]) -> No
         tx.execute(
             "UPDATE subscriptions SET digest_at ="
             " CASE WHEN digest_at < :at THEN digest_at ELSE :at END"
-            f" WHERE id IN ({listed(ids)})",
+            f" WHERE id IN ({id_list(ids)})",
             at=at,
         )
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import async_playwright, expect
+from browsing import browser, needs_chromium
+from playwright.async_api import expect
 
 from bot.sandbox import Sandbox, demo_world, serve
 
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-domain-reliability",
-    "--no-first-run",
-]
 ARTICLE = """<!doctype html><title>x</title>
 <meta property="og:title" content="Rakor Lintas Sektoral">
 <meta property="og:description" content="Antisipasi kerawanan &amp; aman">
@@ -42,10 +32,7 @@ SHARE_URL = "https://bantenraya.co/rakor?a=1&b=%20"
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        not CHROMIUM.exists() and os.environ.get("SEBAR_TEST_REQUIRE") != "all",
-        reason="no Chromium: apt-get install chromium",
-    ),
+    needs_chromium,
 ]
 
 
@@ -104,8 +91,7 @@ def newsroom(stories: list[dict[str, Any]]) -> web.Application:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def visit() -> AsyncIterator[Callable[..., Any]]:
     """Give a context manager that opens the page; `options` are those of a browser context."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    async with browser() as chromium:
 
         @asynccontextmanager
         async def visit(
@@ -118,7 +104,7 @@ async def visit() -> AsyncIterator[Callable[..., Any]]:
                 sandbox, "127.0.0.1", 0, {"/newsroom/": newsroom(stories)}, world=world
             )
             base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            context = await browser.new_context(**options)
+            context = await chromium.new_context(**options)
             page = await context.new_page()
             faults: list[str] = []
             page.on("pageerror", lambda error: faults.append(str(error)))
@@ -138,7 +124,6 @@ async def visit() -> AsyncIterator[Callable[..., Any]]:
                 await runner.cleanup()
 
         yield visit
-        await browser.close()
 
 
 async def started(place: Place) -> None:

@@ -32,6 +32,15 @@ _SENTENCE_END: Final = re.compile("[.!?…][\"'”’»)]*(?=\\s)")
 _CONTROLS: Final = re.compile("[\0-\x09\x0b-\x1f]")
 _DROPPED_BY_TELEGRAM: Final = re.compile("[\u2028-\u202e\u0333\u033f\u030a]")
 _DIRECTION_MARKS: Final = re.compile("[\u200e\u200f](?=[\u200e\u200f])")
+# By their codes; Indonesian was "in" once.
+LANGUAGES: Final = {"id": "id", "in": "id", "en": "en"}
+
+
+def language_of(code: str | None) -> str | None:
+    """Give the language of ours that a user's code names ("id-ID"), None for any other."""
+    if not code:
+        return None
+    return LANGUAGES.get(code.replace("_", "-").partition("-")[0].lower())
 
 
 def utf16_length(text: str) -> int:

@@ -11,7 +11,7 @@ from telegram import ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.text import one_line
+from bot.text import language_of, one_line
 from bot.transport import ANSWER_RETRIES, GENERAL_TOPIC, NOT_MODIFIED, keyboard, preview_options
 from bot.types import Button, ChatType, Message
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 GROUPS = frozenset({ChatType.GROUP, ChatType.SUPERGROUP})
 # Telegram's clients once named Indonesian by its code of before 1989.
-LANGUAGES = {"id": "id", "in": "id", "en": "en"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +140,6 @@ async def edit_message(
     except BadRequest as error:
         if NOT_MODIFIED not in str(error).lower():
             raise
-
-
-def language_of(code: str | None) -> str | None:
-    """Give the language of ours that a user's code names ("id-ID"), None for any other."""
-    if not code:
-        return None
-    return LANGUAGES.get(code.replace("_", "-").partition("-")[0].lower())
 
 
 async def heard(update: Update, context: AnyContext, desk: Desk) -> Ask:

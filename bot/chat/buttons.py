@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from telegram.error import BadRequest
 
 from bot.chat import deciding, subscribing
-from bot.chat.answers import language_of, pressed
+from bot.chat.answers import pressed
 from bot.chat.pages import SHARE, TEXTS, Page, found_message, latest_message, read_page
 from bot.chat.readers import say_related
 from bot.chat.sharing import say_card, say_share, start_link
 from bot.chat.stories import is_open
 from bot.chat.wishes import change_setting, settings_page
+from bot.text import language_of
 from bot.types import ChatType, Message
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from telegram import Update
 from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
-from bot.chat.answers import language_of
 from bot.chat.members import follow_migration
 from bot.errors import DestinationGone, DestinationMoved, DestinationRefused, RetryLater, SebarError
+from bot.text import language_of
 from bot.transport import translate
 
 if TYPE_CHECKING:

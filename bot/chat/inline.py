@@ -16,7 +16,6 @@ from telegram import (
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.chat.answers import language_of
 from bot.chat.buttons import LATE
 from bot.chat.pages import tidy_words
 from bot.chat.readers import LATEST_PAYLOAD
@@ -25,6 +24,7 @@ from bot.chat.stories import address_in, find_by_address, is_open, note, title_o
 from bot.links import canonical
 from bot.relating import search
 from bot.telegram_html import MarkupError, check_link
+from bot.text import language_of
 from bot.transport import keyboard, preview_options
 
 if TYPE_CHECKING:

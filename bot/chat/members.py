@@ -9,7 +9,8 @@ from telegram import ChatMemberRestricted
 from telegram.constants import ChatMemberStatus
 from telegram.error import TelegramError
 
-from bot.chat.answers import GROUPS, Ask, known_chat, language_of
+from bot.chat.answers import GROUPS, Ask, known_chat
+from bot.text import language_of
 from bot.types import ChatType
 
 if TYPE_CHECKING:

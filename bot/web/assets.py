@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
+from bot.text import language_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 TYPES: Final = {"css": "text/css", "js": "text/javascript"}
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 MOST_LANGUAGES: Final = 20
-# By their codes; Indonesian was "in" once.
-LANGUAGES: Final = {"id": "id", "in": "id", "en": "en"}
 SAFE_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -76,14 +76,13 @@ def wanted_language(request: web.Request, default: str) -> str:
     """
     stated = request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
     liked = sorted(map(_liking, stated.split(",")[:MOST_LANGUAGES]), key=lambda one: -one[1])
-    known = (LANGUAGES[code] for code, weight in liked if code in LANGUAGES and weight > 0)
-    return next(known, default)
+    return next((language for language, weight in liked if language and weight > 0), default)
 
 
-def _liking(part: str) -> tuple[str, float]:
+def _liking(part: str) -> tuple[str | None, float]:
     code, _, weight = part.partition(";")
     try:
         liked = float(weight.strip().removeprefix("q=") or 1)
     except ValueError:
         liked = 0.0
-    return code.strip().partition("-")[0].lower(), liked
+    return language_of(code.strip()), liked
